@@ -1,0 +1,92 @@
+"""What a request's body must be before money is spent on it (contract 2.5)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+PROMPT_FIELD = {
+    "/v1/chat/completions": "messages",
+    "/v1/completions": "prompt",
+    "/v1/embeddings": "input",
+    "/v1/responses": "input",
+}
+ENDPOINTS = tuple(PROMPT_FIELD)
+MAX_DEPTH = 64
+
+KnowsModel = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a request cannot run, in the words of a batch's `errors` (contract 2.3)."""
+
+    code: str
+    message: str
+    param: str | None = None
+
+    def as_error(self, line: int | None) -> dict[str, Any]:
+        """The entry for the 1-based input line `line`."""
+        return {"code": self.code, "message": self.message, "param": self.param, "line": line}
+
+
+def body_fault(endpoint: str, body: Any, knows_model: KnowsModel) -> Fault | None:
+    """What is wrong with the body of a request to `endpoint` (one of ENDPOINTS), if anything."""
+    if not isinstance(body, dict):
+        return _invalid("body", "must be a JSON object")
+    if _deeper_than(body, MAX_DEPTH):
+        return _invalid("body", f"must not be nested more than {MAX_DEPTH} levels deep")
+    return (
+        _model_fault(body, knows_model) or _prompt_fault(PROMPT_FIELD[endpoint], body) or _stream_fault(body)
+    )
+
+
+def is_name(value: Any) -> bool:
+    """Whether a value can name something: text, not empty, and without NUL, which PostgreSQL cannot store."""
+    return isinstance(value, str) and value != "" and "\0" not in value
+
+
+def _model_fault(body: dict[str, Any], knows_model: KnowsModel) -> Fault | None:
+    model = body.get("model")
+    if not is_name(model):
+        return _invalid("body.model", "is required: the name of a model")
+    if not knows_model(str(model)):
+        return Fault("model_not_found", f"The model '{model}' is not configured here.", "body.model")
+    return None
+
+
+def _prompt_fault(field: str, body: dict[str, Any]) -> Fault | None:
+    prompt = body.get(field)
+    if prompt in (None, "", []):
+        return _invalid(f"body.{field}", "is required and must not be empty")
+    if field == "messages" and not _are_objects(prompt):
+        return _invalid("body.messages", "must be a list of objects")
+    if not isinstance(prompt, str | list):
+        return _invalid(f"body.{field}", "must be a string or a list")
+    return None
+
+
+def _stream_fault(body: dict[str, Any]) -> Fault | None:
+    if body.get("stream"):
+        return Fault("streaming_unsupported", "A request in a batch cannot stream.", "body.stream")
+    return None
+
+
+def _invalid(param: str, what: str) -> Fault:
+    return Fault("invalid_request", f"'{param}' {what}.", param)
+
+
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+def _deeper_than(value: Any, depth: int) -> bool:
+    level = [value]
+    while level and depth >= 0:
+        depth -= 1
+        level = [child for node in level for child in _children(node)]
+    return bool(level)
+
+
+def _children(node: Any) -> list[Any]:
+    values = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return [value for value in values if isinstance(value, dict | list)]

@@ -1,0 +1,73 @@
+"""The data folder of a stack: who may use it, its key, its logs."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+from sqlmodel import Session
+
+from headrace.errors import ConfigurationError
+from headrace.ids import new_id
+from headrace.store import keys
+
+KEY_FILE = "api-key"
+
+
+class DataFolder:
+    """A folder that one stack at a time uses, and only its owner may look into."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: IO[str] | None = None
+
+    @property
+    def logs(self) -> Path:
+        """Where the children's logs go."""
+        return self.path / "logs"
+
+    @property
+    def key_file(self) -> Path:
+        """The API key of this folder's stack."""
+        return self.path / KEY_FILE
+
+    def claim(self) -> None:
+        """Make the folder and take it for this process. Raises ConfigurationError if another has it."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.logs.mkdir(exist_ok=True)
+            lock = (self.path / "lock").open("a+")
+        except OSError as error:
+            raise ConfigurationError(f"cannot use the data folder {self.path}: {error}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            owner = lock.read().strip() or "unknown"
+            lock.close()
+            raise ConfigurationError(
+                f"another headrace (process {owner}) already uses {self.path}: stop it, or give --data-dir"
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        self._lock = lock
+
+    def release(self) -> None:
+        """Let others use the folder."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def ensure_key(self, session: Session) -> str:
+        """The secret in the key file, made if absent, and known to the database from the next commit on."""
+        secret = self.key_file.read_text(encoding="ascii").strip() if self.key_file.exists() else None
+        if secret is None:
+            _, secret = keys.create(session, name=f"api-key of {new_id('stack_')}")
+            self._write_key(secret)
+        elif keys.find(session, secret) is None:
+            keys.create(session, name="api-key", secret=secret)
+        return secret
+
+    def _write_key(self, secret: str) -> None:
+        raise NotImplementedError

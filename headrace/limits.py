@@ -1,0 +1,160 @@
+"""Slots in a quota, over any number of processes: book, settle, pause. The arithmetic is in `limits.lua`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from redis import BlockingConnectionPool, Redis
+from redis.exceptions import RedisError
+
+from headrace.config import Quota
+from headrace.errors import Unavailable
+
+AIM = 0.97
+BURST_SECONDS = 1.0
+HORIZON_SECONDS = 2.0
+MINUTE_MICROSECONDS = 60_000_000
+DAY_MICROSECONDS = 24 * 60 * MINUTE_MICROSECONDS
+SOCKET_TIMEOUT_SECONDS = 5.0
+POOL_SIZE = 50
+KEY_PREFIX = "headrace"
+
+
+class Ask(NamedTuple):
+    """A call that wants a slot: any unique id, and the tokens it is expected to use in all."""
+
+    id: str
+    tokens: int
+
+
+class Settled(NamedTuple):
+    """A booked call that ended: actual minus booked tokens, and whether it was sent at all."""
+
+    id: str
+    tokens: int
+    sent: bool = True
+
+
+class Booking(NamedTuple):
+    """Seconds from now until each of the first slots; and, if not all got one, until the next may ask."""
+
+    delays_seconds: list[float]
+    wait_seconds: float | None
+
+
+class Meter(NamedTuple):
+    """One GCRA bucket: its name, the time that a unit takes, its burst, and whether it counts tokens."""
+
+    name: str
+    unit_microseconds: float
+    burst_microseconds: float
+    counts_tokens: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaView:
+    """A quota as it stands: how long it stays closed and why, and the calls in flight (where capped)."""
+
+    paused_seconds: float
+    reason: str
+    in_flight: int
+
+
+def connect(url: str) -> "Redis":
+    """A Redis client that gives up after seconds, not never, and whose pool waits instead of raising."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=POOL_SIZE,
+        timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_keepalive=True,
+        health_check_interval=15,
+        decode_responses=True,
+    )
+    return Redis(connection_pool=pool)
+
+
+class Limiter:
+    """The quotas of one Redis. Every method raises Unavailable when it does not answer: we fail closed."""
+
+    def __init__(self, redis: "Redis", *, aim: float = AIM, forget_seconds: float = 900.0) -> None:
+        self._redis = redis
+        self._aim = aim
+        self._forget_microseconds = forget_seconds * 1e6
+        self._script = redis.register_script(
+            Path(__file__).with_name("limits.lua").read_text(encoding="utf-8")
+        )
+
+    def book(self, quota: Quota, lane: str, asks: Sequence[Ask]) -> Booking:
+        """Take slots for the first of `asks` that have one within the horizon (2 s), in their order."""
+        meters = self._meters(quota)
+        arguments: list[str | float] = [
+            HORIZON_SECONDS * 1e6,
+            quota.max_in_flight or 0,
+            self._forget_microseconds,
+            len(asks),
+        ]
+        for ask in asks:
+            arguments += [
+                ask.id,
+                *(ask.tokens if meter.counts_tokens else 1 for meter in meters),
+            ]
+        now, wait, *slots = map(float, self._run(quota, "book", lane, meters, arguments))
+        return Booking([(slot - now) / 1e6 for slot in slots], None if wait < 0 else wait / 1e6)
+
+    def settle(self, quota: Quota, ended: Sequence[Settled]) -> None:
+        """Correct bookings with what was really used, once each; what was never sent gives all back."""
+        meters = self._meters(quota)
+        arguments: list[str | float] = [len(ended)]
+        for call in ended:
+            requests = 0 if call.sent else -1
+            arguments += [
+                call.id,
+                *(call.tokens if meter.counts_tokens else requests for meter in meters),
+            ]
+        self._run(quota, "settle", "", meters, arguments)
+
+    def pause(self, quota: Quota, seconds: float, reason: str, *, lane: str | None = None) -> None:
+        """Close the quota (or one lane of it) for everybody; a pause never shortens another."""
+        arguments: list[str | float] = [seconds * 1e6, reason, int(lane is not None)]
+        self._run(quota, "pause", lane or "", [], arguments)
+
+    def look(self, quota: Quota, lane: str = "") -> QuotaView:
+        """The quota as it stands, for people."""
+        now, until, reason, in_flight = self._run(quota, "look", lane, [], [])
+        paused = max(0.0, (float(until) - float(now)) / 1e6)
+        return QuotaView(paused, str(reason) if paused else "", int(in_flight))
+
+    def _run(
+        self,
+        quota: Quota,
+        verb: str,
+        lane: str,
+        meters: Sequence[Meter],
+        arguments: Sequence[str | float],
+    ) -> list[str]:
+        stated: list[str | float] = [verb, lane, len(meters)]
+        for meter in meters:
+            stated += [meter.name, meter.unit_microseconds, meter.burst_microseconds]
+        tag = f"{KEY_PREFIX}:quota:{{{quota.provider}/{quota.name}}}"  # one hash tag: one slot in a cluster
+        try:
+            return list(self._script(keys=[tag, f"{tag}:in-flight"], args=[*stated, *arguments]))
+        except RedisError as error:
+            raise Unavailable(f"Redis does not answer: {error}") from error
+
+    def _meters(self, quota: Quota) -> list[Meter]:
+        """We aim a little below each limit, so that a rolling minute and its first burst stay within it."""
+        limits = (
+            ("requests", quota.rpm, MINUTE_MICROSECONDS, False),
+            ("tokens", quota.tpm, MINUTE_MICROSECONDS, True),
+            ("requests-day", quota.rpd, DAY_MICROSECONDS, False),
+            ("tokens-day", quota.tpd, DAY_MICROSECONDS, True),
+        )
+        burst = BURST_SECONDS * 1e6
+        return [
+            Meter(name, window / (limit * self._aim), burst, counts_tokens)
+            for name, limit, window, counts_tokens in limits
+            if limit
+        ]

@@ -1,0 +1,100 @@
+"""What the pretended model writes: lengths, usage and text, all of them functions of the request's hash."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import exp, log
+from statistics import NormalDist
+
+from headrace.simulator.call import Call, Usage
+from headrace.simulator.chance import fraction
+from headrace.simulator.tokens import BYTES_PER_TOKEN, count_text, has_cjk
+
+LENGTH_SIGMA = 0.5
+CACHE_BLOCK = 128
+QUOTED_CHARACTERS = 40
+REFUSAL = "I'm sorry, but I can't help with that."
+
+# Reasoning tokens for one token of visible text.
+_EFFORT = {
+    "minimal": 0.1,
+    "low": 0.5,
+    "medium": 1.0,
+    "high": 2.0,
+    "xhigh": 3.0,
+    "max": 4.0,
+}
+_NORMAL = NormalDist()
+_ENGLISH = (
+    "Water waits above the gate and the channel brings the wheel just what it can take. When the stream is "
+    "high the spare water stays in the pond, and when it is low the wheel turns slower but never stops. "
+    "The miller watches the gate, counts the sacks and writes down each one as it leaves the stone. "
+)
+_CHINESE = (
+    "水在闸门之上静静等候，水渠只引来水轮能够承受的水量。"
+    "水大时多余的留在池中，水小时水轮转得慢些，却从不停下。"
+)
+
+
+@dataclass(slots=True)
+class Choice:
+    """One answer. `finish` is `stop`, `length` or `content_filter`; `tokens` counts text and reasoning."""
+
+    tokens: int
+    reasoning_tokens: int
+    finish: str = "stop"
+    text: str = ""
+    refusal: str | None = None
+
+
+def plan(call: Call, digest: bytes, mean_tokens: int) -> tuple[list[Choice], Usage]:
+    """Lengths without texts. `digest` is the request's hash, of at least 32 bytes."""
+    choices = [_choice(call, _turn(digest, index), mean_tokens) for index in range(call.answers)]
+    return choices, Usage(
+        prompt_tokens=call.prompt_tokens,
+        cached_tokens=_cached(call.prompt_tokens, fraction(digest[8:16])),
+        completion_tokens=sum(choice.tokens for choice in choices),
+        reasoning_tokens=sum(choice.reasoning_tokens for choice in choices),
+    )
+
+
+def write(choices: list[Choice], question: str, digest: bytes, fault: str | None) -> None:
+    """Put the texts in. The faults `filter` and `refusal` change what is said."""
+    for index, choice in enumerate(choices):
+        if fault == "filter":
+            choice.finish = "content_filter"
+        elif fault == "refusal":
+            choice.finish, choice.refusal = "stop", REFUSAL
+        else:
+            choice.text = _text(question, choice.tokens - choice.reasoning_tokens, digest[16] + index)
+
+
+def _turn(digest: bytes, index: int) -> float:
+    return fraction(digest[:8] if index == 0 else blake2b(b"%d" % index, key=digest, digest_size=8).digest())
+
+
+def _choice(call: Call, turn: float, mean_tokens: int) -> Choice:
+    # A log-normal spread around the mean, as real answers have.
+    spread = exp(log(mean_tokens) - LENGTH_SIGMA**2 / 2 + LENGTH_SIGMA * _NORMAL.inv_cdf(turn))
+    visible = max(1, round(spread))
+    reasoning = round(visible * _EFFORT.get(call.effort or "", 0.0))
+    cap = call.max_tokens
+    if cap is None or visible + reasoning <= cap:
+        return Choice(visible + reasoning, reasoning)
+    return Choice(cap, min(reasoning, cap), "length")
+
+
+def _cached(prompt_tokens: int, share: float) -> int:
+    return int(share * (prompt_tokens // CACHE_BLOCK + 1)) * CACHE_BLOCK
+
+
+def _text(question: str, tokens: int, offset: int) -> str:
+    quote = question[:QUOTED_CHARACTERS].strip()
+    chinese = has_cjk(quote)
+    prefix = f"关于“{quote}”：" if chinese else f'On "{quote}": '
+    # Characters of one token, by the rule of count_text.
+    width, filler = (1, _CHINESE) if chinese else (BYTES_PER_TOKEN, _ENGLISH)
+    room = tokens - count_text(prefix)
+    if room <= 0:
+        return prefix[: tokens * width]
+    start, size = offset % len(filler), room * width
+    return prefix + (filler * (size // len(filler) + 2))[start : start + size]

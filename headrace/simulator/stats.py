@@ -1,0 +1,89 @@
+"""What `GET /v1/simulator/stats` tells."""
+
+from collections import Counter, deque
+
+from headrace.simulator.call import Usage
+from headrace.simulator.limits import WINDOW_SECONDS
+
+
+class Peak:
+    """The most requests, and the most tokens, admitted in any 60 s."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.tokens = 0
+        self._log: deque[tuple[float, int]] = deque()
+        self._sum = 0
+
+    def add(self, now: float, tokens: int) -> None:
+        """Count one request of this many tokens at `now` (seconds, steady clock)."""
+        log = self._log
+        while log and log[0][0] + WINDOW_SECONDS <= now:
+            self._sum -= log.popleft()[1]
+        log.append((now, tokens))
+        self._sum += tokens
+        self.requests = max(self.requests, len(log))
+        self.tokens = max(self.tokens, self._sum)
+
+
+class Sum:
+    """The usage of many calls."""
+
+    def __init__(self) -> None:
+        self._prompt = self._cached = self._completion = self._reasoning = 0
+
+    def add(self, usage: Usage) -> None:
+        """Count one more."""
+        self._prompt += usage.prompt_tokens
+        self._cached += usage.cached_tokens
+        self._completion += usage.completion_tokens
+        self._reasoning += usage.reasoning_tokens
+
+    def as_dict(self) -> dict[str, int]:
+        """The five sums."""
+        return Usage(self._prompt, self._cached, self._completion, self._reasoning).as_dict()
+
+
+class Stats:
+    """Counters over the calls of the four generating endpoints. After the last answer they add up:
+    received = answered + rate_limited + rejected + abandoned + the faults that are no sound answers."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.answered = 0
+        self.rate_limited = 0
+        self.rejected = 0
+        self.abandoned = 0
+        self.peak_in_flight = 0
+        self.faults: Counter[str] = Counter()
+        self.peak = Peak()
+        self._usage = Sum()
+        self._billed = Sum()
+
+    def admitted(self, now: float, tokens: int, in_flight: int) -> None:
+        """Count a call that the limits let in, as charged."""
+        self.peak.add(now, tokens)
+        self.peak_in_flight = max(self.peak_in_flight, in_flight)
+
+    def bill(self, usage: Usage, *, answered: bool) -> None:
+        """Add to what was billed, and to the usage of good answers if it was one."""
+        self._billed.add(usage)
+        if answered:
+            self.answered += 1
+            self._usage.add(usage)
+
+    def as_dict(self, in_flight: int) -> dict[str, object]:
+        """For JSON. `usage` sums the good answers, `billed` all the work that was done."""
+        return {
+            "received": self.received,
+            "answered": self.answered,
+            "rate_limited": self.rate_limited,
+            "rejected": self.rejected,
+            "abandoned": self.abandoned,
+            "faults": dict(self.faults),
+            "usage": self._usage.as_dict(),
+            "billed": self._billed.as_dict(),
+            "peak_60s": {"requests": self.peak.requests, "tokens": self.peak.tokens},
+            "in_flight": in_flight,
+            "peak_in_flight": self.peak_in_flight,
+        }

@@ -1,0 +1,80 @@
+"""The provider's own log: a JSON line for each request received, and one for what became of it."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import orjson
+
+from headrace.simulator.call import Usage
+from headrace.simulator.visit import Visit
+
+FLUSH_SECONDS = 0.05
+
+# What a client that wants to be recognised may send.
+CUSTOM_HEADERS = {"job": "x-headrace-job", "attempt": "x-headrace-attempt"}
+
+
+class Witness:
+    """Appends to `path`; with `fsync` each line is on the disk before anything is answered."""
+
+    def __init__(self, path: Path, *, fsync: bool) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._fsync = fsync
+        self._lines: list[bytes] = []
+
+    def received(self, visit: Visit, model: str | None, usage: Usage | None) -> None:
+        """`usage` is what the answer would state; `body` in the line is a prefix of the body's SHA-256."""
+        request = visit.request
+        self._write(
+            {
+                "event": "received",
+                "seq": visit.seq,
+                "time": time.time(),
+                "request_id": visit.request_id,
+                "method": request.method,
+                "path": request.path,
+                "body": visit.digest[:8].hex(),
+                "custom": _custom(request.headers),
+                "model": model,
+                "prompt_tokens": usage.prompt_tokens if usage else None,
+                "usage": usage.as_dict() if usage else None,
+            }
+        )
+
+    def ended(self, seq: int, status: int | None, fault: str | None, billed: Usage | None) -> None:
+        """`status` is None when none was sent; `billed` None when the call costs nothing."""
+        self._write(
+            {
+                "event": "ended",
+                "seq": seq,
+                "time": time.time(),
+                "status": status,
+                "fault": fault,
+                "usage": billed.as_dict() if billed else None,
+            }
+        )
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._flush()
+        os.close(self._file)
+
+    def _write(self, entry: dict[str, object]) -> None:
+        if not self._lines and not self._fsync:
+            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush)
+        self._lines.append(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
+        if self._fsync:
+            self._flush()
+            os.fsync(self._file)
+
+    def _flush(self) -> None:
+        data = memoryview(b"".join(self._lines))
+        self._lines.clear()
+        while data:
+            data = data[os.write(self._file, data) :]
+
+
+def _custom(headers: dict[str, str]) -> dict[str, str]:
+    return {name: headers[header] for name, header in CUSTOM_HEADERS.items() if header in headers}

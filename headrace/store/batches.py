@@ -1,0 +1,184 @@
+"""Batches: created, ingested, cancelled, summed up, finished."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlmodel import Session, col
+from sqlmodel import select as select_model
+
+from headrace.clock import now
+from headrace.models import Batch, File
+from headrace.states import BatchStatus, JobState
+from headrace.store.tables import batches
+from headrace.usage import NO_USAGE, Usage
+
+OPEN = (BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS)
+ENDED_AT = {
+    BatchStatus.COMPLETED: "completed_at",
+    BatchStatus.EXPIRED: "expired_at",
+    BatchStatus.CANCELLED: "cancelled_at",
+}
+FINISHED = batches.c.succeeded + batches.c.failed + batches.c.cancelled + batches.c.expired
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one transaction adds to a batch: jobs finished by state, tokens used, and a word to its owner."""
+
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    expired: int = 0
+    usage: Usage = NO_USAGE
+    notice: str | None = None
+
+    @property
+    def finished(self) -> int:
+        """Jobs that reached a final state."""
+        return self.succeeded + self.failed + self.cancelled + self.expired
+
+
+def create(session: Session, batch: Batch) -> None:
+    """Record a batch that is to be validated."""
+    session.add(batch)
+    session.flush()
+
+
+def get(session: Session, batch_id: str, api_key_id: str | None = None) -> Batch | None:
+    """The batch, if it is this key's (or for ourselves, with no key named)."""
+    wanted = select_model(Batch).where(Batch.id == batch_id)
+    if api_key_id is not None:
+        wanted = wanted.where(Batch.api_key_id == api_key_id)
+    return session.exec(wanted).first()
+
+
+def list_page(session: Session, api_key_id: str, *, after: str | None, limit: int) -> list[Batch]:
+    """Up to `limit` batches, newest first, behind the batch `after`."""
+    wanted = select_model(Batch).where(Batch.api_key_id == api_key_id)
+    if after:
+        wanted = wanted.where(col(Batch.id) < after)
+    return list(session.exec(wanted.order_by(col(Batch.id).desc()).limit(limit)))
+
+
+def request_cancel(session: Session, batch_id: str) -> bool:
+    """Ask an open batch to end; False when it is not open. No call departs after this commits."""
+    wanted = update(batches).where(batches.c.id == batch_id, batches.c.status.in_(OPEN))
+    marked = wanted.values(status=BatchStatus.CANCELLING, cancelling_at=now()).returning(batches.c.id)
+    return session.execute(marked).first() is not None
+
+
+def fail(session: Session, batch_id: str, errors: list[dict[str, Any]]) -> None:
+    """Validation found faults (contract 2.5): nothing will run."""
+    wanted = update(batches).where(batches.c.id == batch_id, batches.c.status == BatchStatus.VALIDATING)
+    session.execute(wanted.values(status=BatchStatus.FAILED, failed_at=now(), errors=errors))
+
+
+def begin(session: Session, batch_id: str, *, total: int, model: str | None) -> bool:
+    """Validation found `total` good lines: the batch may run. False when it was cancelled meanwhile."""
+    wanted = update(batches).where(batches.c.id == batch_id, batches.c.status == BatchStatus.VALIDATING)
+    started = wanted.values(status=BatchStatus.IN_PROGRESS, in_progress_at=now(), total=total, model=model)
+    return session.execute(started.returning(batches.c.id)).first() is not None
+
+
+def lock(session: Session, batch_id: str) -> Batch:
+    """The batch as it is now, and nobody changes it before our commit."""
+    wanted = select_model(Batch).where(Batch.id == batch_id).with_for_update()
+    return session.exec(wanted.execution_options(populate_existing=True)).one()
+
+
+def ingested(session: Session, batch_id: str, *, lines: int, offset: int) -> None:
+    """`lines` more lines are rows; the next one begins at byte `offset` of the input."""
+    wanted = update(batches).where(batches.c.id == batch_id)
+    session.execute(wanted.values(ingested=batches.c.ingested + lines, ingest_offset=offset))
+
+
+def add(session: Session, batch_id: str, tally: Tally) -> int:
+    """Add to the batch's sums; returns how many of its jobs had finished before.
+
+    The row stays locked until the commit, so the results of a batch are numbered in the order of their
+    commits, and a reader that saw number n has seen every smaller one.
+    """
+    values: dict[str, Any] = {
+        name: batches.c[name] + getattr(tally, name)
+        for name in ("succeeded", "failed", "cancelled", "expired")
+    }
+    for field in fields(Usage):
+        values[field.name] = batches.c[field.name] + getattr(tally.usage, field.name)
+    if tally.notice or tally.succeeded:
+        values["notice"] = tally.notice
+    changed = update(batches).where(batches.c.id == batch_id).values(values).returning(FINISHED)
+    return int(session.execute(changed).scalar_one()) - tally.finished
+
+
+def close_if_done(session: Session, batch_ids: Sequence[str]) -> list[str]:
+    """Those of `batch_ids` whose jobs are all final: they are ready to be finalised."""
+    done = [
+        batches.c.id.in_(batch_ids),
+        batches.c.total == FINISHED,
+        batches.c.ingested == batches.c.total,
+    ]
+    in_progress = update(batches).where(*done, batches.c.status == BatchStatus.IN_PROGRESS)
+    session.execute(in_progress.values(status=BatchStatus.FINALIZING, finalizing_at=now()))
+    closing = (BatchStatus.FINALIZING, BatchStatus.CANCELLING)
+    ready = select(batches.c.id).where(*done, batches.c.status.in_(closing))
+    return list(session.execute(ready).scalars())
+
+
+def finish(
+    session: Session,
+    batch_id: str,
+    status: BatchStatus,
+    output: File | None,
+    errors: File | None,
+) -> bool:
+    """Publish the batch's files and its final status, once; False when somebody else did."""
+    closing = (BatchStatus.FINALIZING, BatchStatus.CANCELLING)
+    wanted = update(batches).where(batches.c.id == batch_id, batches.c.status.in_(closing))
+    values = {
+        "status": status,
+        ENDED_AT[status]: now(),
+        "output_file_id": output.id if output else None,
+        "error_file_id": errors.id if errors else None,
+        "notice": None,
+    }
+    if session.execute(wanted.values(values).returning(batches.c.id)).first() is None:
+        return False
+    session.add_all([file for file in (output, errors) if file])
+    return True
+
+
+def to_ingest(session: Session) -> list[str]:
+    """Batches whose lines are not all rows yet."""
+    status = (BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING)
+    unread = (batches.c.ingested < batches.c.total) | batches.c.in_progress_at.is_(None)
+    return list(session.execute(select(batches.c.id).where(batches.c.status.in_(status), unread)).scalars())
+
+
+def to_close(session: Session) -> list[str]:
+    """Batches that are ingested and not final."""
+    status = (BatchStatus.IN_PROGRESS, BatchStatus.FINALIZING, BatchStatus.CANCELLING)
+    read = (batches.c.ingested == batches.c.total) & batches.c.in_progress_at.is_not(None)
+    return list(session.execute(select(batches.c.id).where(batches.c.status.in_(status), read)).scalars())
+
+
+def to_empty(session: Session, at: datetime) -> dict[str, JobState]:
+    """Batches whose waiting jobs must not run any more, and why: cancelled, or past their window at `at`."""
+    overdue = (batches.c.status == BatchStatus.IN_PROGRESS) & (batches.c.expires_at <= at)
+    wanted = select(batches.c.id, batches.c.status).where(
+        (batches.c.status == BatchStatus.CANCELLING) | overdue
+    )
+    ends = {
+        BatchStatus.CANCELLING: JobState.CANCELLED,
+        BatchStatus.IN_PROGRESS: JobState.EXPIRED,
+    }
+    return {row.id: ends[BatchStatus(row.status)] for row in session.execute(wanted)}
+
+
+def count_unfinished(session: Session) -> int:
+    """How many batches have not reached a final status."""
+    status = (*OPEN, BatchStatus.FINALIZING, BatchStatus.CANCELLING)
+    counted = select(func.count()).select_from(batches).where(batches.c.status.in_(status))
+    return int(session.execute(counted).scalar_one())

@@ -1,0 +1,47 @@
+"""Rows of uploaded and produced files. Their bytes are `headrace.files`' business."""
+
+from sqlmodel import Session, col, select
+
+from headrace.models import Batch, File
+from headrace.states import BATCH_FINAL
+
+
+def add(session: Session, file: File) -> None:
+    """Record a file whose bytes are in place."""
+    session.add(file)
+    session.flush()
+
+
+def get(session: Session, api_key_id: str, file_id: str) -> File | None:
+    """The file, if it is this key's."""
+    return session.exec(select(File).where(File.id == file_id, File.api_key_id == api_key_id)).first()
+
+
+def list_page(
+    session: Session,
+    api_key_id: str,
+    *,
+    after: str | None,
+    limit: int,
+    newest_first: bool,
+    purpose: str | None,
+) -> list[File]:
+    """Up to `limit` files in the order of their creation, behind the file `after`."""
+    wanted = select(File).where(File.api_key_id == api_key_id)
+    if purpose:
+        wanted = wanted.where(File.purpose == purpose)
+    if after:
+        wanted = wanted.where(col(File.id) < after if newest_first else col(File.id) > after)
+    order = col(File.id).desc() if newest_first else col(File.id).asc()
+    return list(session.exec(wanted.order_by(order).limit(limit)))
+
+
+def unfinished_batch_of(session: Session, file_id: str) -> str | None:
+    """A batch that still reads this file as its input, if any."""
+    using = select(Batch.id).where(Batch.input_file_id == file_id, col(Batch.status).not_in(BATCH_FINAL))
+    return session.exec(using.limit(1)).first()
+
+
+def delete(session: Session, file: File) -> None:
+    """Forget a file."""
+    session.delete(file)

@@ -1,0 +1,60 @@
+"""Ends for jobs that get no answer: cancelled and expired, with their place in the batch's results."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, update
+from sqlmodel import Session
+
+from headrace.states import JobState
+from headrace.store.batches import Tally, add
+from headrace.store.tables import jobs
+
+ENDINGS = {
+    JobState.CANCELLED: (
+        "batch_cancelled",
+        "This request was not run because it was cancelled.",
+    ),
+    JobState.EXPIRED: (
+        "batch_expired",
+        "This request could not be executed before the completion window expired.",
+    ),
+}
+
+
+def finish(session: Session, rows: Sequence[Any], state: JobState, at: datetime) -> None:
+    """Give locked rows (with `id` and `batch_id`) their end without an answer (contract 3.3)."""
+    if not rows:
+        return
+    code, message = ENDINGS[state]
+    ended = update(jobs).where(jobs.c.id == bindparam("job_id"))
+    ended = ended.values(
+        state=state,
+        finished_at=at,
+        lease_token=None,
+        worker_id=None,
+        error_code=code,
+        error_message=message,
+        result_no=bindparam("number"),
+    )
+    session.connection().execute(ended, _numbered(session, rows, state))
+
+
+def _numbered(session: Session, rows: Sequence[Any], state: JobState) -> list[dict[str, Any]]:
+    by_batch: dict[str | None, list[int]] = defaultdict(list)
+    for row in rows:
+        by_batch[row.batch_id].append(row.id)
+    numbered: list[dict[str, Any]] = []
+    for batch_id, ids in sorted(by_batch.items(), key=lambda item: item[0] or ""):
+        first = add(session, batch_id, _tally(state, len(ids))) + 1 if batch_id else None
+        numbered += [
+            {"job_id": job_id, "number": first + place if first is not None else None}
+            for place, job_id in enumerate(ids)
+        ]
+    return numbered
+
+
+def _tally(state: JobState, count: int) -> Tally:
+    return Tally(cancelled=count) if state is JobState.CANCELLED else Tally(expired=count)

@@ -1,0 +1,51 @@
+"""API keys: made once, shown once, known afterwards by their SHA-256."""
+
+import hashlib
+import secrets
+
+from sqlmodel import Session, col, select
+
+from headrace.clock import now
+from headrace.ids import new_id
+from headrace.models import ApiKey
+
+PREFIX = "hr-"
+SHOWN_CHARACTERS = 9
+
+
+def create(session: Session, name: str, secret: str | None = None) -> tuple[ApiKey, str]:
+    """A new key and its secret (256 random bits unless given), which is not kept."""
+    secret = secret or PREFIX + secrets.token_urlsafe(32)
+    key = ApiKey(
+        id=new_id("key_"),
+        name=name,
+        prefix=secret[:SHOWN_CHARACTERS],
+        sha256=_sha256(secret),
+    )
+    session.add(key)
+    session.flush()
+    return key, secret
+
+
+def find(session: Session, secret: str) -> ApiKey | None:
+    """The live key with this secret. The look-up is by hash, so its timing tells nothing of the secret."""
+    wanted = select(ApiKey).where(ApiKey.sha256 == _sha256(secret), col(ApiKey.revoked_at).is_(None))
+    return session.exec(wanted).first()
+
+
+def list_all(session: Session) -> list[ApiKey]:
+    """Every key ever made, oldest first."""
+    return list(session.exec(select(ApiKey).order_by(col(ApiKey.id))))
+
+
+def revoke(session: Session, key_id: str) -> bool:
+    """Close a key; False when there is no such live key."""
+    key = session.get(ApiKey, key_id)
+    if key is None or key.revoked_at is not None:
+        return False
+    key.revoked_at = now()
+    return True
+
+
+def _sha256(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

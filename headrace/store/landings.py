@@ -1,0 +1,219 @@
+"""The end of a call: its attempt closed, its job finished or queued again, its batch's sums moved.
+
+All of one group of landings is one transaction.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import bindparam, update
+from sqlmodel import Session
+
+from headrace.clock import now
+from headrace.states import FINAL, JobState, Outcome
+from headrace.store.batches import Tally, add, close_if_done
+from headrace.store.finishing import finish
+from headrace.store.locking import lock
+from headrace.store.tables import attempts, jobs
+from headrace.usage import NO_USAGE, Usage
+
+
+class Verb(StrEnum):
+    """What becomes of the job. A snooze gives the attempt back, a retry does not."""
+
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    RETRY = "retry"
+    SNOOZE = "snooze"
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """How one call ended. `run_at` belongs to retry and snooze, `answer` (JSON text) to succeed and fail.
+
+    `notice` is a word for the owner of the batch, such as why its provider refuses everything.
+    """
+
+    job_id: int
+    token: str
+    attempt_id: str
+    verb: Verb
+    outcome: Outcome
+    usage: Usage = NO_USAGE
+    run_at: datetime | None = None
+    status_code: int | None = None
+    request_id: str | None = None
+    answer: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    notice: str | None = None
+
+
+def land(session: Session, landings: Sequence[Landing]) -> list[str]:
+    """Write a group of landings; returns the batches that they completed.
+
+    A landing whose lease was taken over changes its attempt and the usage, not the job; but a paid answer
+    is accepted for any job that has none yet. The first one wins: a final result never changes.
+    """
+    at = now()
+    _close_attempts(session, landings, at)
+    rows = lock(session, {landing.job_id for landing in landings})
+    chosen = _chosen(landings, rows)
+    late = [landing for landing in landings if chosen.get(landing.job_id) is not landing]
+    final = [landing for landing in chosen.values() if landing.verb in (Verb.SUCCEED, Verb.FAIL)]
+    again = [landing for landing in chosen.values() if landing.verb in (Verb.RETRY, Verb.SNOOZE)]
+    stopped = [landing for landing in again if rows[landing.job_id].cancelled]
+    again = [landing for landing in again if not rows[landing.job_id].cancelled]
+    _finish(session, final, rows, at)
+    _queue_again(session, again)
+    finish(session, [rows[landing.job_id] for landing in stopped], JobState.CANCELLED, at)
+    _add_usage(session, [*late, *again, *stopped], rows)
+    return close_if_done(session, _batches(rows.values()))
+
+
+def _close_attempts(session: Session, landings: Sequence[Landing], at: datetime) -> None:
+    names = ("outcome", "status_code", "request_id", "error_code", "error_message")
+    closed = update(attempts).where(attempts.c.id == bindparam("attempt"))
+    closed = closed.values(
+        landed_at=at,
+        **{name: bindparam(name) for name in names},
+        **{name: bindparam(name) for name in asdict(NO_USAGE)},
+    )
+    values = [
+        {
+            "attempt": landing.attempt_id,
+            **{name: getattr(landing, name) for name in names},
+            **asdict(landing.usage),
+        }
+        for landing in landings
+    ]
+    session.connection().execute(closed, values)
+
+
+def _chosen(landings: Sequence[Landing], rows: dict[int, Any]) -> dict[int, Landing]:
+    """For each job the landing that decides: an answer before anything else, then whoever holds the lease."""
+    chosen: dict[int, Landing] = {}
+    for landing in sorted(landings, key=lambda landing: landing.verb is not Verb.SUCCEED):
+        row = rows[landing.job_id]
+        answers = landing.verb is Verb.SUCCEED and row.state not in FINAL
+        holds = row.state == JobState.RUNNING and row.lease_token == landing.token
+        if answers or holds:
+            chosen.setdefault(landing.job_id, landing)
+    return chosen
+
+
+def _finish(session: Session, final: Sequence[Landing], rows: dict[int, Any], at: datetime) -> None:
+    if not final:
+        return
+    numbers = _result_numbers(session, final, rows)
+    names = ("status_code", "request_id", "answer", "error_code", "error_message")
+    ended = update(jobs).where(jobs.c.id == bindparam("job"))
+    ended = ended.values(
+        state=bindparam("state"),
+        finished_at=at,
+        lease_token=None,
+        worker_id=None,
+        result_no=bindparam("number"),
+        **{name: bindparam(name) for name in names},
+        **_plus_usage(),
+    )
+    values = [
+        {
+            "job": landing.job_id,
+            "state": _end(landing),
+            "number": numbers.get(landing.job_id),
+            **{name: getattr(landing, name) for name in names},
+            **_usage_parameters(landing),
+        }
+        for landing in final
+    ]
+    session.connection().execute(ended, values)
+
+
+def _result_numbers(session: Session, final: Sequence[Landing], rows: dict[int, Any]) -> dict[int, int]:
+    """Adds to each batch's sums, and numbers its new results from there on."""
+    numbers: dict[int, int] = {}
+    for batch_id, group in _by_batch(final, rows):
+        tally = Tally(usage=sum((landing.usage for landing in group), NO_USAGE))
+        tally.succeeded = sum(landing.verb is Verb.SUCCEED for landing in group)
+        tally.failed = len(group) - tally.succeeded
+        before = add(session, batch_id, tally)
+        numbers.update({landing.job_id: before + place for place, landing in enumerate(group, start=1)})
+    return numbers
+
+
+def _queue_again(session: Session, again: Sequence[Landing]) -> None:
+    if not again:
+        return
+    queued = update(jobs).where(jobs.c.id == bindparam("job"))
+    queued = queued.values(
+        state=JobState.QUEUED,
+        lease_token=None,
+        worker_id=None,
+        run_at=bindparam("due"),
+        attempts=jobs.c.attempts - bindparam("given_back"),
+        status_code=bindparam("status_code"),
+        error_code=bindparam("error_code"),
+        error_message=bindparam("error_message"),
+    )
+    values = [
+        {
+            "job": landing.job_id,
+            "due": landing.run_at,
+            "given_back": int(landing.verb is Verb.SNOOZE),
+            "status_code": landing.status_code,
+            "error_code": landing.error_code,
+            "error_message": landing.error_message,
+        }
+        for landing in again
+    ]
+    session.connection().execute(queued, values)
+
+
+def _add_usage(session: Session, landings: Sequence[Landing], rows: dict[int, Any]) -> None:
+    """What calls cost that decided nothing, and the notices they carry."""
+    paid = [landing for landing in landings if landing.usage != NO_USAGE]
+    if paid:
+        spent = update(jobs).where(jobs.c.id == bindparam("job")).values(**_plus_usage())
+        session.connection().execute(
+            spent,
+            [{"job": landing.job_id, **_usage_parameters(landing)} for landing in paid],
+        )
+    telling = [landing for landing in landings if landing.usage != NO_USAGE or landing.notice]
+    for batch_id, group in _by_batch(telling, rows):
+        notices = [landing.notice for landing in group if landing.notice]
+        usage = sum((landing.usage for landing in group), NO_USAGE)
+        add(
+            session,
+            batch_id,
+            Tally(usage=usage, notice=notices[-1] if notices else None),
+        )
+
+
+def _by_batch(landings: Iterable[Landing], rows: dict[int, Any]) -> list[tuple[str, list[Landing]]]:
+    """Grouped by batch, in one order everywhere, so that two lands cannot lock each other out."""
+    groups: dict[str, list[Landing]] = defaultdict(list)
+    for landing in landings:
+        if rows[landing.job_id].batch_id:
+            groups[rows[landing.job_id].batch_id].append(landing)
+    return sorted(groups.items())
+
+
+def _batches(rows: Iterable[Any]) -> list[str]:
+    return sorted({row.batch_id for row in rows if row.batch_id})
+
+
+def _end(landing: Landing) -> JobState:
+    return JobState.SUCCEEDED if landing.verb is Verb.SUCCEED else JobState.FAILED
+
+
+def _plus_usage() -> dict[str, Any]:
+    return {name: jobs.c[name] + bindparam(f"plus_{name}") for name in asdict(NO_USAGE)}
+
+
+def _usage_parameters(landing: Landing) -> dict[str, int]:
+    return {f"plus_{name}": tokens for name, tokens in asdict(landing.usage).items()}

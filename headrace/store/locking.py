@@ -1,0 +1,50 @@
+"""Jobs read under lock, in one order everywhere, with what decides about them."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import func, or_, select
+from sqlmodel import Session
+
+from headrace.clock import now
+from headrace.states import BatchStatus
+from headrace.store.tables import batches, jobs
+
+
+def lock(session: Session, job_ids: Collection[int]) -> dict[int, Any]:
+    """The jobs and their batches as they are now, unchanged by others until our commit.
+
+    `cancelled`: somebody asked for the job's or its batch's end. `overdue`: the batch's window is over.
+    """
+    rows = {row.id: row for row in session.execute(_wanted(job_ids))}
+    batch_ids = {row.batch_id for row in rows.values() if row.batch_id}
+    if len(batch_ids) > 1:
+        ordered = select(batches.c.id).where(batches.c.id.in_(batch_ids)).order_by(batches.c.id)
+        session.execute(ordered.with_for_update(key_share=True))
+    return rows
+
+
+def _wanted(job_ids: Collection[int]) -> Any:
+    cancelled = or_(jobs.c.cancel_requested, batches.c.status == BatchStatus.CANCELLING)
+    columns = [
+        jobs.c[name]
+        for name in (
+            "id",
+            "batch_id",
+            "state",
+            "lease_token",
+            "attempts",
+            "max_attempts",
+        )
+    ]
+    return (
+        select(
+            *columns,
+            func.coalesce(cancelled, False).label("cancelled"),
+            func.coalesce(batches.c.expires_at <= now(), False).label("overdue"),
+        )
+        .outerjoin_from(jobs, batches)
+        .where(jobs.c.id.in_(job_ids))
+        .order_by(jobs.c.id)
+        .with_for_update(of=jobs)
+    )

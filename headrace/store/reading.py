@@ -1,0 +1,66 @@
+"""Jobs as their owners see them: one, a page of them, a page of results."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+from sqlmodel import select as select_model
+
+from headrace.models import Attempt, Job
+from headrace.states import JobState
+from headrace.store.tables import jobs
+
+RESULT_FIELDS = (
+    "id",
+    "result_no",
+    "line",
+    "custom_id",
+    "state",
+    "status_code",
+    "request_id",
+    "answer",
+    "error_code",
+    "error_message",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which jobs to list; None is any."""
+
+    batch_id: str | None = None
+    state: JobState | None = None
+
+
+def job(session: Session, api_key_id: str, job_id: int) -> Job | None:
+    """The job, if it is this key's."""
+    return session.exec(select_model(Job).where(Job.id == job_id, Job.api_key_id == api_key_id)).first()
+
+
+def jobs_page(session: Session, api_key_id: str, chosen: Filter, *, after: int, limit: int) -> list[Job]:
+    """Up to `limit` jobs in the order of their ids, behind the job `after` (0: from the start)."""
+    wanted = select_model(Job).where(Job.api_key_id == api_key_id, col(Job.id) > after)
+    if chosen.batch_id is not None:
+        wanted = wanted.where(Job.batch_id == chosen.batch_id)
+    if chosen.state is not None:
+        wanted = wanted.where(Job.state == chosen.state)
+    return list(session.exec(wanted.order_by(col(Job.id)).limit(limit)))
+
+
+def attempts_of(session: Session, job_id: int) -> list[Attempt]:
+    """All calls made for a job, first to last."""
+    wanted = select_model(Attempt).where(Attempt.job_id == job_id)
+    return list(session.exec(wanted.order_by(col(Attempt.number))))
+
+
+def results(session: Session, batch_id: str, *, after: int, limit: int) -> Sequence[Any]:
+    """Up to `limit` finished jobs of a batch behind result number `after`, with `RESULT_FIELDS`.
+
+    Numbers are given in the order of commits (see `batches.add`): whoever reads on from the last number
+    seen misses nothing.
+    """
+    wanted = select(*(jobs.c[name] for name in RESULT_FIELDS))
+    wanted = wanted.where(jobs.c.batch_id == batch_id, jobs.c.result_no > after)
+    return session.execute(wanted.order_by(jobs.c.result_no).limit(limit)).all()

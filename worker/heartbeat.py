@@ -1,0 +1,38 @@
+"""The worker's sign of life: a counter that moves every ten seconds."""
+
+import logging
+import os
+import socket
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from headrace.db import Database
+from headrace.store import workers
+from worker.stopping import StopFlag
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 10.0
+
+
+class Heartbeat:
+    """Beats until the process stops; a worker that was given up for dead makes itself known again."""
+
+    def __init__(self, db: Database, worker_id: str, stop: StopFlag) -> None:
+        self._db = db
+        self._worker_id = worker_id
+        self._stop = stop
+
+    def run(self) -> None:
+        """Beat for ever; ends when the process stops."""
+        while not self._stop.wait(BEAT_SECONDS):
+            try:
+                self._beat()
+            except SQLAlchemyError as error:
+                log.warning("no heartbeat: %s", error)
+
+    def _beat(self) -> None:
+        with self._db.begin() as session:
+            if not workers.beat(session, self._worker_id):
+                log.warning("this worker was given up for dead; its jobs may have been taken over")
+                workers.register(session, self._worker_id, host=socket.gethostname(), pid=os.getpid())

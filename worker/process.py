@@ -1,0 +1,115 @@
+"""A worker process: what it holds, what runs in it all the time, how it stops."""
+
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+import gevent
+from gevent import Greenlet
+
+from headrace.config import Config, load_config
+from headrace.db import Database
+from headrace.dispatch import wake
+from headrace.ids import new_id
+from headrace.limits import Limiter, connect
+from headrace.settings import Settings
+from headrace.store import workers
+from worker.call import Caller
+from worker.departures import Departures
+from worker.drain import Drain, Tools
+from worker.flights import Flights
+from worker.heartbeat import Heartbeat
+from worker.landing import Lander
+from worker.stopping import StopFlag
+from worker.sweep import Sweeper
+
+log = logging.getLogger(__name__)
+
+FORGET_MARGIN_SECONDS = 60
+
+
+class Process:
+    """Everything that the tasks of one worker process share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.config: Config = load_config(settings)
+        self.db = Database(settings.database)
+        self.stop = StopFlag()
+        self.worker_id = os.environ.get("HEADRACE_WORKER_ID") or new_id("worker_")
+        redis = connect(settings.redis_url)
+        limiter = Limiter(redis, forget_seconds=settings.call_timeout_seconds + FORGET_MARGIN_SECONDS)
+        caller = Caller(
+            timeout_seconds=settings.call_timeout_seconds, max_answer_bytes=settings.max_answer_bytes
+        )
+        self._lander = Lander(self.db, limiter)
+        self._flights = Flights(caller, limiter, self._lander)
+        self._departures = Departures(self.db, self._flights, self.worker_id)
+        self._tools = Tools(self.db, limiter, self._departures, self.stop, self.worker_id)
+        self._heartbeat = Heartbeat(self.db, self.worker_id, self.stop)
+        self.sweeper = Sweeper(self.db, redis, self.stop)
+        self._drains: dict[str, Drain] = {}
+        self._batches: set[str] = set()
+
+    def start(self) -> None:
+        """Make the worker known and start what runs as long as it does."""
+        with self.db.begin() as session:
+            workers.register(session, self.worker_id, host=socket.gethostname(), pid=os.getpid())
+        for loop in (self._lander.run, self._departures.run, self._heartbeat.run, self.sweeper.run):
+            self._spawn(loop)
+
+    def drain(self, lane: str) -> None:
+        """Drain a lane, or nudge the drain that is at it."""
+        drain = self._drain_of(lane)
+        if drain is None or self.stop.is_set():
+            return
+        if drain.running:
+            drain.nudge()
+        elif drain.run():
+            wake(lane)
+
+    def alone(self, batch_id: str, work: Callable[[], None]) -> None:
+        """Do `work` on a batch, unless this process is at that batch already."""
+        if batch_id in self._batches:
+            return
+        self._batches.add(batch_id)
+        try:
+            work()
+        finally:
+            self._batches.discard(batch_id)
+
+    def shut_down(self) -> None:
+        """Let what is under way end within the grace, write it down, and say good-bye."""
+        left = _countdown(self.settings.grace_seconds)
+        done = self._departures.wait(left()) and self._flights.wait(left()) and self._lander.wait(left())
+        if not done:
+            log.warning("calls are still under way after the grace; others will take their jobs over")
+        with self.db.begin() as session:
+            workers.retire(session, [self.worker_id])
+        self.db.close()
+
+    def _drain_of(self, lane: str) -> Drain | None:
+        if lane not in self._drains:
+            route = self.config.route(lane)
+            if route is None:
+                log.error("no model %r is configured any more; its jobs wait", lane)
+                return None
+            self._drains[lane] = Drain(lane, route, self._tools)
+        return self._drains[lane]
+
+    def _spawn(self, loop: Callable[[], None]) -> None:
+        greenlet = gevent.spawn(loop)
+        greenlet.link_exception(self._give_up)
+
+    def _give_up(self, greenlet: Greenlet) -> None:
+        """A loop that died of a fault of ours: better no worker than half a one."""
+        log.critical("stopping, for a loop of this worker died: %r", greenlet.exception)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _countdown(seconds: float) -> Callable[[], float]:
+    end = time.monotonic() + seconds
+    return lambda: max(0.0, end - time.monotonic())

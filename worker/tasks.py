@@ -1,0 +1,78 @@
+"""The Celery tasks. Their names are a wire contract; their argument is a lane's or a batch's name."""
+
+from typing import Any
+
+from celery import signals
+from gevent import monkey
+
+from headrace.dispatch import DRAIN, FINALISE, INGEST, SWEEP, app
+from headrace.errors import ConfigurationError
+from headrace.settings import Settings
+from worker.finalise import finalise
+from worker.ingest import Ingest
+from worker.logs import set_up_logs
+from worker.process import Process
+
+_running: list[Process] = []
+
+
+@app.task(name=DRAIN)
+def drain(lane: str) -> None:
+    """Make the due calls of a lane."""
+    process().drain(lane)
+
+
+@app.task(name=INGEST)
+def ingest(batch_id: str) -> None:
+    """Make jobs of a batch's input."""
+    here = process()
+    reader = Ingest(batch_id, here.db, here.settings, here.config, here.stop)
+    here.alone(batch_id, reader.run)
+
+
+@app.task(name=FINALISE)
+def finalise_batch(batch_id: str) -> None:
+    """Write the files of a batch that is done."""
+    here = process()
+    here.alone(batch_id, lambda: finalise(batch_id, here.db, here.settings.files_dir))
+
+
+@app.task(name=SWEEP)
+def sweep() -> None:
+    """Find what was left lying."""
+    process().sweeper.sweep()
+
+
+def process() -> Process:
+    """The one process object, made when Celery starts a worker."""
+    if not _running:
+        raise ConfigurationError("the tasks of headrace run in `celery -A worker worker` only")
+    return _running[0]
+
+
+@signals.setup_logging.connect
+def _logs(**_: Any) -> None:
+    set_up_logs(Settings().log_level)
+
+
+@signals.worker_ready.connect
+def _ready(**_: Any) -> None:
+    process().start()
+
+
+@signals.worker_init.connect
+def _init(**_: Any) -> None:
+    if not monkey.is_module_patched("socket"):
+        raise ConfigurationError("start the worker with `-P gevent`")
+    _running.append(Process(Settings()))
+
+
+@signals.worker_shutting_down.connect
+def _stopping(**_: Any) -> None:
+    here = process()
+    here.stop.set(here.settings.grace_seconds)
+
+
+@signals.worker_shutdown.connect
+def _stopped(**_: Any) -> None:
+    process().shut_down()
