@@ -31,7 +31,6 @@ def make_app(redis_url: str) -> Celery:
         accept_content=["json"],
         worker_prefetch_multiplier=1,
         worker_concurrency=64,
-        worker_pool="gevent",
         worker_enable_remote_control=False,
         worker_send_task_events=False,
         worker_hijack_root_logger=False,

@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     max_in_flight: int | None = Field(default=None, gt=0)
 
     call_timeout_seconds: float = Field(default=600.0, gt=0)
-    max_attempts: int = Field(default=6, ge=1, le=100)
+    max_attempts: int = Field(default=10, ge=1, le=100)
     max_answer_bytes: int = Field(default=64 * MEBIBYTE, gt=0)
     max_file_bytes: int = Field(default=200 * MEBIBYTE, gt=0)
     max_batch_lines: int = Field(default=50_000, gt=0)

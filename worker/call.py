@@ -73,9 +73,7 @@ class Caller:
         limit = gevent.Timeout(self._timeout_seconds)
         limit.start()
         try:
-            return self._blink.copy()(
-                self._send, route.provider, url, _for_provider(body, route.model), headers
-            )
+            return self._blink(self._send, route.provider, url, _for_provider(body, route.model), headers)
         except _NeverSent as error:
             return NotSent(str(error))
         except (requests.RequestException, HTTPError, OSError) as error:

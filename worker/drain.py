@@ -3,6 +3,7 @@
 import logging
 import time
 from collections import deque
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from headrace.errors import Unavailable
 from headrace.ids import new_id
 from headrace.limits import Ask, Limiter
 from headrace.store.jobs import Claim, Departure, claim, next_due, release
+from headrace.usage import NO_USAGE, Usage
+from worker.adoption import adopted, is_unlimited
 from worker.departures import Departures
 from worker.estimates import Estimator
 from worker.flights import Booked
@@ -50,9 +53,8 @@ class Drain:
 
     def __init__(self, lane: str, route: Route, tools: Tools) -> None:
         self._lane = lane
-        self._route = route
+        self._configured = self._route = route
         self._tools = tools
-        self._window = _window(route.quota)
         self._estimator = Estimator()
         self._claimed: deque[Claim] = deque()
         self._slice = LARGEST_SLICE
@@ -91,7 +93,7 @@ class Drain:
             return RETRY_SECONDS
 
     def _claim(self) -> None:
-        wanted = min(self._window - self._under_way, self._slice) - len(self._claimed)
+        wanted = min(_window(self._route.quota) - self._under_way, self._slice) - len(self._claimed)
         if wanted <= 0 or len(self._claimed) > self._slice // 2:
             return
         with self._tools.db.begin() as session:
@@ -111,14 +113,14 @@ class Drain:
     def _depart(self, leaving: Departure, delay_seconds: float) -> None:
         self._claimed.popleft()
         self._under_way += 1
-        learn = partial(self._estimator.learn, leaving.claim)
+        learn = partial(self._learn, leaving.claim)
         self._tools.departures.add(Booked(leaving, self._route, learn, self._ended), delay_seconds)
 
     def _pace(self, granted: int, wait: float | None) -> float:
         """Sizes the next slice like what the quota grants in a round; returns the seconds until then."""
         if wait is None:
             self._slice = min(LARGEST_SLICE, self._slice * 2)
-            return SHORTEST_PAUSE_SECONDS if self._under_way < self._window else LENGTH_SECONDS
+            return SHORTEST_PAUSE_SECONDS if self._under_way < _window(self._route.quota) else LENGTH_SECONDS
         self._slice = max(SMALLEST_SLICE, min(LARGEST_SLICE, 2 * granted))
         pause = max(SHORTEST_PAUSE_SECONDS, wait - REBOOK_EARLY_SECONDS)
         if wait > LONGEST_HOLD_SECONDS:
@@ -134,6 +136,12 @@ class Drain:
         if until < left:
             return max(SHORTEST_PAUSE_SECONDS, until)
         return left if self._under_way else None
+
+    def _learn(self, called: Claim, headers: Mapping[str, str], usage: Usage) -> None:
+        if usage != NO_USAGE:
+            self._estimator.learn(called, usage)
+        if is_unlimited(self._configured.quota):
+            self._route = adopted(self._configured, self._lane, headers)
 
     def _ended(self) -> None:
         self._under_way -= 1

@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -25,11 +25,14 @@ log = logging.getLogger(__name__)
 
 
 class Booked(NamedTuple):
-    """A job with a slot. `learn` hears what it used, `ended` that its outcome is written or it may not go."""
+    """A job with a slot.
+
+    `learn` hears an answer's headers and usage, `ended` that the outcome is written or the job may not go.
+    """
 
     leaving: Departure
     route: Route
-    learn: Callable[[Usage], None]
+    learn: Callable[[Mapping[str, str], Usage], None]
     ended: Callable[[], None]
 
 
@@ -59,8 +62,8 @@ class Flights:
         verdict = judge(result, _circumstances(leaving))
         if verdict.pause:
             self._close(route, leaving.claim.lane, verdict.pause)
-        if verdict.usage and verdict.usage != NO_USAGE:
-            booked.learn(verdict.usage)
+        if isinstance(result, Answer):
+            booked.learn(result.headers, verdict.usage or NO_USAGE)
         landing = _landing(leaving, verdict, result)
         self._lander.add(Landed(landing, route.quota, _settled(leaving, verdict), booked.ended))
 

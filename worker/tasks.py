@@ -1,12 +1,15 @@
 """The Celery tasks. Their names are a wire contract; their argument is a lane's or a batch's name."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery import signals
 from gevent import monkey
+from sqlalchemy.exc import SQLAlchemyError
 
 from headrace.dispatch import DRAIN, FINALISE, INGEST, SWEEP, app
-from headrace.errors import ConfigurationError
+from headrace.errors import ConfigurationError, HeadraceError
 from headrace.settings import Settings
 from worker.finalise import finalise
 from worker.ingest import Ingest
@@ -55,16 +58,18 @@ def _logs(**_: Any) -> None:
     set_up_logs(Settings().log_level)
 
 
-@signals.worker_ready.connect
-def _ready(**_: Any) -> None:
-    process().start()
-
-
 @signals.worker_init.connect
 def _init(**_: Any) -> None:
-    if not monkey.is_module_patched("socket"):
-        raise ConfigurationError("start the worker with `-P gevent`")
-    _running.append(Process(Settings()))
+    with _or_exit():
+        if not monkey.is_module_patched("socket"):
+            raise ConfigurationError("start the worker with `-P gevent`")
+        _running.append(Process(Settings()))
+
+
+@signals.worker_ready.connect
+def _ready(**_: Any) -> None:
+    with _or_exit():
+        process().start()
 
 
 @signals.worker_shutting_down.connect
@@ -75,4 +80,14 @@ def _stopping(**_: Any) -> None:
 
 @signals.worker_shutdown.connect
 def _stopped(**_: Any) -> None:
-    process().shut_down()
+    for here in _running:
+        here.shut_down()
+
+
+@contextmanager
+def _or_exit() -> Iterator[None]:
+    """Celery logs what a signal's receiver raises and goes on, all but an exit; half a worker is worse."""
+    try:
+        yield
+    except (HeadraceError, SQLAlchemyError, ValueError) as error:
+        raise SystemExit(f"headrace: the worker cannot start: {error}") from error

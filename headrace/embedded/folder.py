@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 from typing import IO
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from headrace.errors import ConfigurationError
-from headrace.ids import new_id
 from headrace.store import keys
 
 KEY_FILE = "api-key"
@@ -60,14 +60,28 @@ class DataFolder:
             self._lock = None
 
     def ensure_key(self, session: Session) -> str:
-        """The secret in the key file, made if absent, and known to the database from the next commit on."""
-        secret = self.key_file.read_text(encoding="ascii").strip() if self.key_file.exists() else None
-        if secret is None:
-            _, secret = keys.create(session, name=f"api-key of {new_id('stack_')}")
+        """The secret in the key file, made if absent, and known to the database once the session commits."""
+        if not self.key_file.exists():
+            _, secret = keys.create(session, str(self.key_file))
             self._write_key(secret)
-        elif keys.find(session, secret) is None:
-            keys.create(session, name="api-key", secret=secret)
+            return secret
+        secret = self.key_file.read_text(encoding="utf-8").strip()
+        if keys.find(session, secret) is None:  # the database is newer than the file
+            self._adopt_key(session, secret)
         return secret
 
+    def _adopt_key(self, session: Session, secret: str) -> None:
+        try:
+            keys.create(session, str(self.key_file), secret)
+        except IntegrityError as error:
+            raise ConfigurationError(
+                f"the key in {self.key_file} was revoked: remove the file, and a new key is made"
+            ) from error
+
     def _write_key(self, secret: str) -> None:
-        raise NotImplementedError
+        """The file appears whole, and was never anybody else's to read."""
+        part = self.key_file.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(f"{secret}\n")
+        part.rename(self.key_file)

@@ -33,7 +33,7 @@ def ask_kernel() -> None:
 
 
 def watch(supervisor: int) -> None:
-    """Fork a watcher that kills this process group once the supervisor is gone, and ends with this process."""
+    """Fork a watcher that kills this process group once the supervisor is gone; it ends with this process."""
     leader = os.getpid()
     if os.fork() != 0:
         return

@@ -24,7 +24,7 @@ def upgrade(engine: Engine) -> None:
 
 def is_current(engine: Engine) -> bool:
     """Whether the schema is at the newest revision this code knows."""
-    with engine.connect() as connection:
+    with engine.execution_options(headrace_read=True).connect() as connection:
         return MigrationContext.configure(connection).get_current_revision() == _head()
 
 

@@ -1,5 +1,6 @@
 """Errors in the words of an OpenAI-compatible provider (contract 4.8 and 5.4)."""
 
+from functools import lru_cache
 from math import ceil, inf
 
 import orjson
@@ -86,9 +87,14 @@ def retry_after(value: int | str) -> Headers:
 
 def duration(seconds: float) -> str:
     """A time as Go prints it, rounded up to a millisecond: `20ms`, `3.89s`, `6m0s`."""
-    millis = ceil(seconds * 1000 - 1e-6)
+    return _go_duration(max(0, ceil(seconds * 1000 - 1e-6)))
+
+
+# The same few thousand values come again and again, in two headers of every answer.
+@lru_cache(maxsize=65_536)
+def _go_duration(millis: int) -> str:
     if millis < 1000:
-        return f"{max(0, millis)}ms"
+        return f"{millis}ms"
     minutes, rest = divmod(millis, 60_000)
     text = f"{rest / 1000:.3f}".rstrip("0").rstrip(".") + "s"
     hours, minutes = divmod(minutes, 60)

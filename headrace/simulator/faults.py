@@ -7,7 +7,6 @@ from email.utils import formatdate
 from hashlib import blake2b
 from typing import NamedTuple
 
-from headrace.simulator.chance import fraction
 from headrace.simulator.errors import ApiError, Headers, retry_after
 
 # An HTTP error instead of an answer: status, type, code, message.
@@ -97,6 +96,7 @@ KINDS = (*ERRORS, *sorted(SOUND | SPOILT | UNBILLED))
 
 DAY_SECONDS = 86_400
 REMEMBERED_BODIES = 200_000
+GOLDEN_RATIO = 0.6180339887498949
 
 _MARKER = re.compile(r"\[\[sim:([a-z0-9:_-]+?)(?:x(\d+))?\]\]")
 
@@ -125,15 +125,17 @@ class FaultPicker:
 
     def __init__(self, shares: tuple[tuple[str, float], ...], seed: int) -> None:
         self._shares = [(parse_fault(text), share) for text, share in shares]
-        self._key = b"%d" % seed
+        self._seed = seed
         self._calls: OrderedDict[bytes, int] = OrderedDict()
 
     def pick(self, text: str, digest: bytes) -> tuple[Fault | None, float]:
-        """The fault of this call of the body hashed to `digest`, and a number in (0, 1) to vary it by."""
+        """The fault of this call of the body hashed to `digest`, and a number in [0, 1) to vary its time."""
         call = self._count(digest)
-        draw = blake2b(b"%d" % call + digest, key=self._key, digest_size=16).digest()
         fault = _marked(text, call) if "[[sim:" in text else None
-        return fault or self._drawn(fraction(draw[:8])), fraction(draw[8:])
+        if fault is None and self._shares:
+            fault = self._drawn(digest, call)
+        # Steps of the golden ratio visit [0, 1) evenly, whatever the number of calls.
+        return fault, (int.from_bytes(digest[24:28], "big") / 2**32 + (call + self._seed) * GOLDEN_RATIO) % 1
 
     def _count(self, digest: bytes) -> int:
         calls = self._calls
@@ -142,7 +144,9 @@ class FaultPicker:
             calls.popitem(last=False)
         return count
 
-    def _drawn(self, turn: float) -> Fault | None:
+    def _drawn(self, digest: bytes, call: int) -> Fault | None:
+        draw = blake2b(b"%d %d" % (self._seed, call), key=digest, digest_size=4).digest()
+        turn = int.from_bytes(draw, "big") / 2**32
         for fault, share in self._shares:
             turn -= share
             if turn < 0:

@@ -1,15 +1,16 @@
 """What the pretended model writes: lengths, usage and text, all of them functions of the request's hash."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from math import exp, log
 from statistics import NormalDist
 
 from headrace.simulator.call import Call, Usage
-from headrace.simulator.chance import fraction
 from headrace.simulator.tokens import BYTES_PER_TOKEN, count_text, has_cjk
 
 LENGTH_SIGMA = 0.5
+LENGTH_QUANTILES = 1024
 CACHE_BLOCK = 128
 QUOTED_CHARACTERS = 40
 REFUSAL = "I'm sorry, but I can't help with that."
@@ -23,7 +24,6 @@ _EFFORT = {
     "xhigh": 3.0,
     "max": 4.0,
 }
-_NORMAL = NormalDist()
 _ENGLISH = (
     "Water waits above the gate and the channel brings the wheel just what it can take. When the stream is "
     "high the spare water stays in the pond, and when it is low the wheel turns slower but never stops. "
@@ -48,10 +48,11 @@ class Choice:
 
 def plan(call: Call, digest: bytes, mean_tokens: int) -> tuple[list[Choice], Usage]:
     """Lengths without texts. `digest` is the request's hash, of at least 32 bytes."""
-    choices = [_choice(call, _turn(digest, index), mean_tokens) for index in range(call.answers)]
+    lengths = _lengths(mean_tokens)
+    choices = [_choice(call, lengths[_turn(digest, index)]) for index in range(call.answers)]
     return choices, Usage(
         prompt_tokens=call.prompt_tokens,
-        cached_tokens=_cached(call.prompt_tokens, fraction(digest[8:16])),
+        cached_tokens=_cached(call.prompt_tokens, digest[8]),
         completion_tokens=sum(choice.tokens for choice in choices),
         reasoning_tokens=sum(choice.reasoning_tokens for choice in choices),
     )
@@ -68,23 +69,30 @@ def write(choices: list[Choice], question: str, digest: bytes, fault: str | None
             choice.text = _text(question, choice.tokens - choice.reasoning_tokens, digest[16] + index)
 
 
-def _turn(digest: bytes, index: int) -> float:
-    return fraction(digest[:8] if index == 0 else blake2b(b"%d" % index, key=digest, digest_size=8).digest())
+@lru_cache(maxsize=1)
+def _lengths(mean_tokens: int) -> list[int]:
+    # Quantiles of a log-normal spread around the mean, as real answers have.
+    centre, normal = log(mean_tokens) - LENGTH_SIGMA**2 / 2, NormalDist()
+    quantiles = [normal.inv_cdf((index + 0.5) / LENGTH_QUANTILES) for index in range(LENGTH_QUANTILES)]
+    return [max(1, round(exp(centre + LENGTH_SIGMA * quantile))) for quantile in quantiles]
 
 
-def _choice(call: Call, turn: float, mean_tokens: int) -> Choice:
-    # A log-normal spread around the mean, as real answers have.
-    spread = exp(log(mean_tokens) - LENGTH_SIGMA**2 / 2 + LENGTH_SIGMA * _NORMAL.inv_cdf(turn))
-    visible = max(1, round(spread))
-    reasoning = round(visible * _EFFORT.get(call.effort or "", 0.0))
+def _turn(digest: bytes, index: int) -> int:
+    own = digest if index == 0 else blake2b(b"%d" % index, key=digest, digest_size=2).digest()
+    return int.from_bytes(own[:2], "big") % LENGTH_QUANTILES
+
+
+def _choice(call: Call, visible: int) -> Choice:
+    reasoning = round(visible * _EFFORT.get(call.effort, 0.0)) if call.effort else 0
     cap = call.max_tokens
     if cap is None or visible + reasoning <= cap:
         return Choice(visible + reasoning, reasoning)
     return Choice(cap, min(reasoning, cap), "length")
 
 
-def _cached(prompt_tokens: int, share: float) -> int:
-    return int(share * (prompt_tokens // CACHE_BLOCK + 1)) * CACHE_BLOCK
+def _cached(prompt_tokens: int, turn: int) -> int:
+    # Whole blocks only, so short prompts are never cached. `turn` is a byte.
+    return turn * (prompt_tokens // CACHE_BLOCK + 1) // 256 * CACHE_BLOCK
 
 
 def _text(question: str, tokens: int, offset: int) -> str:

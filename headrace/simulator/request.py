@@ -47,7 +47,7 @@ class RequestReader:
         request = self._request
         return request is not None and request.headers.pop("expect", "").lower() == "100-continue"
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Take in what the socket gave."""
         self._buffer += data
 

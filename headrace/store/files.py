@@ -1,7 +1,8 @@
 """Rows of uploaded and produced files. Their bytes are `headrace.files`' business."""
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
+from headrace.clock import now
 from headrace.models import Batch, File
 from headrace.states import BATCH_FINAL
 
@@ -26,8 +27,9 @@ def list_page(
     newest_first: bool,
     purpose: str | None,
 ) -> list[File]:
-    """Up to `limit` files in the order of their creation, behind the file `after`."""
-    wanted = select(File).where(File.api_key_id == api_key_id)
+    """Up to `limit` files in the order of their creation, behind the file `after`, without expired ones."""
+    alive = or_(col(File.expires_at).is_(None), col(File.expires_at) > now())
+    wanted = select(File).where(File.api_key_id == api_key_id, alive)
     if purpose:
         wanted = wanted.where(File.purpose == purpose)
     if after:

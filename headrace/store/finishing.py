@@ -25,7 +25,10 @@ ENDINGS = {
 
 
 def finish(session: Session, rows: Sequence[Any], state: JobState, at: datetime) -> None:
-    """Give locked rows (with `id` and `batch_id`) their end without an answer (contract 3.3)."""
+    """Give locked rows (with `id` and `batch_id`) their end without an answer (contract 3.3).
+
+    The status of an earlier attempt goes: it belongs to no answer.
+    """
     if not rows:
         return
     code, message = ENDINGS[state]
@@ -35,6 +38,7 @@ def finish(session: Session, rows: Sequence[Any], state: JobState, at: datetime)
         finished_at=at,
         lease_token=None,
         worker_id=None,
+        status_code=None,
         error_code=code,
         error_message=message,
         result_no=bindparam("number"),

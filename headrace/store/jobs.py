@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlmodel import Session
 
 from headrace.clock import now
 from headrace.ids import new_id
-from headrace.states import JobState
+from headrace.states import FINAL, JobState
 from headrace.store.finishing import finish
 from headrace.store.locking import lock
 from headrace.store.tables import attempts, jobs
@@ -98,58 +98,45 @@ def next_due(session: Session, lane: str) -> datetime | None:
 def depart(session: Session, leaving: Sequence[Departure], worker_id: str) -> set[int]:
     """Write the attempts that are about to be called; returns the ids of the jobs that may go.
 
-    The fence: a job whose lease was taken over stays behind, one whose batch was cancelled ends here, and
-    one whose batch is past its window goes back to be expired.
+    The fence: a job whose lease was taken over stays behind, and one whose batch was cancelled or is past
+    its window ends here. Departures may be written again when nobody knows whether they were.
     """
     at = now()
     tokens = {leaves.claim.job_id: leaves.claim.token for leaves in leaving}
     ours = [row for row in lock(session, tokens).values() if row.lease_token == tokens[row.id]]
-    _turn_back(session, [row for row in ours if row.cancelled or row.overdue], at)
-    going = {row.id for row in ours if not row.cancelled and not row.overdue}
-    if not going:
-        return going
-    sent = update(jobs).where(jobs.c.id.in_(going))
-    session.execute(sent.values(attempts=jobs.c.attempts + 1, calls=jobs.c.calls + 1))
-    session.execute(
-        insert(attempts),
-        [
-            {
-                "id": leaves.attempt_id,
-                "job_id": leaves.claim.job_id,
-                "number": leaves.claim.calls + 1,
-                "worker_id": worker_id,
-                "departed_at": at,
-                "tokens_booked": leaves.tokens_booked,
-            }
-            for leaves in leaving
-            if leaves.claim.job_id in going
-        ],
-    )
-    return going
+    gone = _already_gone(session, leaving)
+    waiting = [row for row in ours if row.id not in gone]
+    going = {row.id for row in waiting if not row.cancelled and not row.overdue}
+    finish(session, [row for row in waiting if row.cancelled], JobState.CANCELLED, at)
+    finish(session, [row for row in waiting if row.overdue and not row.cancelled], JobState.EXPIRED, at)
+    _send(session, [leaves for leaves in leaving if leaves.claim.job_id in going], worker_id, at)
+    return going | {row.id for row in ours if row.id in gone}
 
 
 def release(session: Session, claims: Sequence[Claim], run_at: datetime) -> None:
-    """Put claimed jobs that never departed back into their lane, due at `run_at`."""
-    held = [claimed.job_id for claimed in claims]
-    tokens = {claimed.token for claimed in claims}
-    back = update(jobs).where(jobs.c.id.in_(held), jobs.c.lease_token.in_(tokens))
+    """Put claimed jobs that never departed back into their lane, due at `run_at`; cancelled ones end here."""
+    tokens = {claimed.job_id: claimed.token for claimed in claims}
+    ours = [row for row in lock(session, tokens).values() if row.lease_token == tokens[row.id]]
+    finish(session, [row for row in ours if row.cancelled], JobState.CANCELLED, now())
+    back = update(jobs).where(jobs.c.id.in_([row.id for row in ours if not row.cancelled]))
     session.execute(back.values(state=JobState.QUEUED, lease_token=None, worker_id=None, run_at=run_at))
 
 
 def cancel_one(session: Session, job_id: int) -> None:
     """Cancel a waiting job; mark a running one, which ends when its call does. A final job stays as it is."""
-    row = session.execute(_waiting(job_id)).first()
-    if row is not None:
-        finish(session, [row], JobState.CANCELLED, now())
+    found = select(jobs.c.id, jobs.c.batch_id, jobs.c.state).where(jobs.c.id == job_id).with_for_update()
+    row = session.execute(found).first()
+    if row is None or row.state in FINAL:
         return
-    running = update(jobs).where(jobs.c.id == job_id, jobs.c.state == JobState.RUNNING)
-    session.execute(running.values(cancel_requested=True))
+    if row.state == JobState.RUNNING:
+        session.execute(update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True))
+    else:
+        finish(session, [row], JobState.CANCELLED, now())
 
 
 def _rows(
     new: Sequence[NewJob], api_key_id: str, batch_id: str | None, max_attempts: int
 ) -> list[dict[str, Any]]:
-    """Spelled out in full, since what a column's default says holds for models, not for Core."""
     at = now()
     shared = {
         "api_key_id": api_key_id,
@@ -160,16 +147,26 @@ def _rows(
     return [{**asdict(job), **shared, **start} for job in new]
 
 
-def _waiting(job_id: int) -> Select[Any]:
-    waiting = (JobState.QUEUED, JobState.BLOCKED, JobState.HELD)
-    chosen = select(jobs.c.id, jobs.c.batch_id).where(jobs.c.id == job_id, jobs.c.state.in_(waiting))
-    return chosen.with_for_update()
+def _already_gone(session: Session, leaving: Sequence[Departure]) -> set[int]:
+    """Jobs whose attempt is written: the commit before was not acknowledged."""
+    written = select(attempts.c.job_id).where(attempts.c.id.in_([leaves.attempt_id for leaves in leaving]))
+    return set(session.execute(written).scalars())
 
 
-def _turn_back(session: Session, rows: Sequence[Any], at: datetime) -> None:
-    """Cancelled jobs end here, overdue ones wait for the sweep that expires them."""
-    finish(session, [row for row in rows if row.cancelled], JobState.CANCELLED, at)
-    overdue = [row.id for row in rows if not row.cancelled]
-    if overdue:
-        back = update(jobs).where(jobs.c.id.in_(overdue))
-        session.execute(back.values(state=JobState.QUEUED, lease_token=None, worker_id=None))
+def _send(session: Session, leaving: Sequence[Departure], worker_id: str, at: datetime) -> None:
+    if not leaving:
+        return
+    sent = update(jobs).where(jobs.c.id.in_([leaves.claim.job_id for leaves in leaving]))
+    session.execute(sent.values(attempts=jobs.c.attempts + 1, calls=jobs.c.calls + 1))
+    values = [
+        {
+            "id": leaves.attempt_id,
+            "job_id": leaves.claim.job_id,
+            "number": leaves.claim.calls + 1,
+            "worker_id": worker_id,
+            "departed_at": at,
+            "tokens_booked": leaves.tokens_booked,
+        }
+        for leaves in leaving
+    ]
+    session.execute(insert(attempts), values)

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlmodel import Session
 
 from headrace.clock import now
@@ -18,6 +18,7 @@ from headrace.states import FINAL, JobState, Outcome
 from headrace.store.batches import Tally, add, close_if_done
 from headrace.store.finishing import finish
 from headrace.store.locking import lock
+from headrace.store.sweeping import WORKER_LOST
 from headrace.store.tables import attempts, jobs
 from headrace.usage import NO_USAGE, Usage
 
@@ -57,13 +58,15 @@ def land(session: Session, landings: Sequence[Landing]) -> list[str]:
     """Write a group of landings; returns the batches that they completed.
 
     A landing whose lease was taken over changes its attempt and the usage, not the job; but a paid answer
-    is accepted for any job that has none yet. The first one wins: a final result never changes.
+    is accepted for any job that has none yet. The first one wins: a final result never changes. A group may
+    be landed again when nobody knows whether it was.
     """
     at = now()
-    _close_attempts(session, landings, at)
     rows = lock(session, {landing.job_id for landing in landings})
-    chosen = _chosen(landings, rows)
-    late = [landing for landing in landings if chosen.get(landing.job_id) is not landing]
+    fresh = _fresh(session, landings)
+    _close_attempts(session, fresh, at)
+    chosen = _chosen(fresh, rows)
+    late = [landing for landing in fresh if chosen.get(landing.job_id) is not landing]
     final = [landing for landing in chosen.values() if landing.verb in (Verb.SUCCEED, Verb.FAIL)]
     again = [landing for landing in chosen.values() if landing.verb in (Verb.RETRY, Verb.SNOOZE)]
     stopped = [landing for landing in again if rows[landing.job_id].cancelled]
@@ -75,7 +78,17 @@ def land(session: Session, landings: Sequence[Landing]) -> list[str]:
     return close_if_done(session, _batches(rows.values()))
 
 
+def _fresh(session: Session, landings: Sequence[Landing]) -> list[Landing]:
+    """Those whose attempt is open, or was closed by a rescue only: the others are written already."""
+    ids = [landing.attempt_id for landing in landings]
+    unwritten = or_(attempts.c.outcome == Outcome.OPEN, attempts.c.error_code == WORKER_LOST)
+    found = set(session.execute(select(attempts.c.id).where(attempts.c.id.in_(ids), unwritten)).scalars())
+    return [landing for landing in landings if landing.attempt_id in found]
+
+
 def _close_attempts(session: Session, landings: Sequence[Landing], at: datetime) -> None:
+    if not landings:
+        return
     names = ("outcome", "status_code", "request_id", "error_code", "error_message")
     closed = update(attempts).where(attempts.c.id == bindparam("attempt"))
     closed = closed.values(

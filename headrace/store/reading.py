@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 from sqlmodel import select as select_model
 
@@ -25,6 +26,9 @@ RESULT_FIELDS = (
     "error_message",
 )
 
+TEXTS: tuple[Any, ...] = (Job.body, Job.answer)  # each may be megabytes, and lists show neither
+WITHOUT_TEXTS = tuple(defer(text, raiseload=True) for text in TEXTS)
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -40,13 +44,20 @@ def job(session: Session, api_key_id: str, job_id: int) -> Job | None:
 
 
 def jobs_page(session: Session, api_key_id: str, chosen: Filter, *, after: int, limit: int) -> list[Job]:
-    """Up to `limit` jobs in the order of their ids, behind the job `after` (0: from the start)."""
-    wanted = select_model(Job).where(Job.api_key_id == api_key_id, col(Job.id) > after)
+    """Up to `limit` jobs by id, behind the job `after` (0: from the start), without their texts."""
+    wanted = select_model(Job).options(*WITHOUT_TEXTS)
+    wanted = wanted.where(Job.api_key_id == api_key_id, col(Job.id) > after)
     if chosen.batch_id is not None:
         wanted = wanted.where(Job.batch_id == chosen.batch_id)
     if chosen.state is not None:
         wanted = wanted.where(Job.state == chosen.state)
     return list(session.exec(wanted.order_by(col(Job.id)).limit(limit)))
+
+
+def jobs_with(session: Session, job_ids: Sequence[int]) -> list[Job]:
+    """These jobs by id, without their texts."""
+    wanted = select_model(Job).options(*WITHOUT_TEXTS).where(col(Job.id).in_(job_ids))
+    return list(session.exec(wanted.order_by(col(Job.id))))
 
 
 def attempts_of(session: Session, job_id: int) -> list[Attempt]:

@@ -13,6 +13,7 @@ from headrace.store.locking import lock
 from headrace.store.tables import attempts, jobs, workers
 
 MAX_CRASHES = 3
+WORKER_LOST = "worker_lost"
 WAITING = (JobState.QUEUED, JobState.BLOCKED, JobState.HELD)
 
 
@@ -57,7 +58,7 @@ def _close_open_attempts(session: Session, job_ids: Sequence[int]) -> None:
     lost = lost.values(
         landed_at=now(),
         outcome=Outcome.AMBIGUOUS,
-        error_code="worker_lost",
+        error_code=WORKER_LOST,
         error_message="The worker died while the call was under way.",
     )
     crashed = session.execute(lost).scalars().all()

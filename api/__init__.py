@@ -1,0 +1,7 @@
+"""The process that takes work in and answers polls: `uvicorn api:app`. Knows nothing of workers."""
+
+from api.main import make_app
+
+__all__ = ["app"]
+
+app = make_app()

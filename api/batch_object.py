@@ -1,0 +1,98 @@
+"""The batch object (contract 2.3)."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from api.schemas import WireObject, seconds_or_none
+from headrace.models import Batch
+
+
+class RequestCounts(BaseModel):
+    """`completed` succeeded. What never ran, cancelled or expired, is in `total` alone."""
+
+    total: int
+    completed: int
+    failed: int
+
+
+class CachedTokens(BaseModel):
+    """Part of the input tokens."""
+
+    cached_tokens: int
+
+
+class ReasoningTokens(BaseModel):
+    """Part of the output tokens."""
+
+    reasoning_tokens: int
+
+
+class BatchUsage(BaseModel):
+    """Tokens of all calls so far, in the words of the Responses API for every endpoint."""
+
+    input_tokens: int
+    input_tokens_details: CachedTokens
+    output_tokens: int
+    output_tokens_details: ReasoningTokens
+    total_tokens: int
+
+    @classmethod
+    def of(cls, batch: Batch) -> "BatchUsage":
+        """The sums that the batch's row keeps."""
+        return cls(
+            input_tokens=batch.prompt_tokens,
+            input_tokens_details=CachedTokens(cached_tokens=batch.cached_tokens),
+            output_tokens=batch.completion_tokens,
+            output_tokens_details=ReasoningTokens(reasoning_tokens=batch.reasoning_tokens),
+            total_tokens=batch.total_tokens,
+        )
+
+
+class BatchErrors(BaseModel):
+    """What validation found (contract 2.5)."""
+
+    object: Literal["list"] = "list"
+    data: list[dict[str, Any]]
+
+
+class BatchObject(WireObject):
+    """`notice` is ours: a word to the owner while the provider refuses everything."""
+
+    object: Literal["batch"] = "batch"
+    endpoint: str
+    model: str | None
+    errors: BatchErrors | None
+    input_file_id: str
+    completion_window: str
+    status: str
+    output_file_id: str | None
+    error_file_id: str | None
+    created_at: int
+    in_progress_at: int | None
+    expires_at: int
+    finalizing_at: int | None
+    completed_at: int | None
+    failed_at: int | None
+    expired_at: int | None
+    cancelling_at: int | None
+    cancelled_at: int | None
+    request_counts: RequestCounts
+    usage: BatchUsage
+    metadata: dict[str, str] | None
+    notice: str | None
+
+    @classmethod
+    def of(cls, batch: Batch) -> "BatchObject":
+        """What the client sees of a row: one row has it all."""
+        row = batch.model_dump()
+        times = {name: seconds_or_none(value) for name, value in row.items() if name.endswith("_at")}
+        made: dict[str, Any] = {
+            "errors": BatchErrors(data=batch.errors) if batch.errors else None,
+            "request_counts": RequestCounts(
+                total=batch.total, completed=batch.succeeded, failed=batch.failed
+            ),
+            "usage": BatchUsage.of(batch),
+            "metadata": batch.details,
+        }
+        return cls(**{**row, **times, **made})

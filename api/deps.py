@@ -1,0 +1,76 @@
+"""What handlers ask for: the parts of the process, and whose key the request carries."""
+
+from typing import Annotated, TypedDict
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from redis import Redis
+
+from headrace.config import Config
+from headrace.db import Database
+from headrace.errors import InvalidRequest, Unauthorized
+from headrace.models import ApiKey
+from headrace.settings import Settings
+from headrace.store import keys
+
+bearer = HTTPBearer(auto_error=False, description="A key of this headrace")
+
+
+class Parts(TypedDict):
+    """What lives as long as the process; each request finds it in its state."""
+
+    settings: Settings
+    config: Config
+    database: Database
+    redis: Redis
+
+
+async def _settings(request: Request) -> Settings:
+    settings: Settings = request.state.settings
+    return settings
+
+
+async def _config(request: Request) -> Config:
+    config: Config = request.state.config
+    return config
+
+
+async def _database(request: Request) -> Database:
+    database: Database = request.state.database
+    return database
+
+
+async def _redis(request: Request) -> Redis:
+    redis: Redis = request.state.redis
+    return redis
+
+
+SettingsDep = Annotated[Settings, Depends(_settings)]
+ConfigDep = Annotated[Config, Depends(_config)]
+DatabaseDep = Annotated[Database, Depends(_database)]
+RedisDep = Annotated[Redis, Depends(_redis)]
+
+
+def caller(
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)], database: DatabaseDep
+) -> ApiKey:
+    """The key that the request carries, looked up each time: one that was revoked stops at once."""
+    if credentials is None:
+        raise Unauthorized(
+            "You did not provide an API key: send it in the header 'Authorization: Bearer YOUR_KEY'.",
+            code="invalid_api_key",
+        )
+    with database.read() as session:
+        key = keys.find(session, credentials.credentials)
+    if key is None:
+        raise Unauthorized("Incorrect API key provided.", code="invalid_api_key")
+    return key
+
+
+CallerDep = Annotated[ApiKey, Depends(caller)]
+
+
+async def refuse_nul(request: Request) -> None:
+    """PostgreSQL stores no NUL, so nothing is named by one."""
+    if "\0" in request.url.path or any("\0" in value for value in request.query_params.values()):
+        raise InvalidRequest("The URL contains the character NUL.")

@@ -1,0 +1,82 @@
+"""Whether the process serves, and whether work can really be done."""
+
+import os
+import shutil
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.deps import DatabaseDep, RedisDep, SettingsDep
+from headrace import migrations
+from headrace.clock import now
+from headrace.db import Database
+from headrace.store import workers
+
+router = APIRouter(tags=["health"])
+
+OK = "ok"
+WORKER_SEEN_WITHIN = timedelta(seconds=30)
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """This process answers."""
+    return {"status": OK}
+
+
+@router.get("/readyz")
+def readyz(database: DatabaseDep, redis: RedisDep, settings: SettingsDep) -> JSONResponse:
+    """200 if what is submitted now will run, else 503; `checks` say what is wrong and what to do."""
+    checks = {
+        "database": _database(database),
+        "redis": _redis(redis),
+        "workers": _workers(database),
+        "data_dir": _data_dir(settings.files_dir),
+    }
+    ready = all(said == OK for said in checks.values())
+    return JSONResponse({"ready": ready, "checks": checks}, 200 if ready else 503)
+
+
+def _database(database: Database) -> str:
+    try:
+        current = migrations.is_current(database.engine)
+    except SQLAlchemyError as error:
+        return f"does not answer ({_kind(error)}): start it, or correct HEADRACE_DATABASE_URL"
+    return OK if current else "its schema is not that of this version: run `headrace migrate`"
+
+
+def _redis(redis: Redis) -> str:
+    try:
+        redis.ping()
+    except RedisError as error:
+        return f"does not answer ({_kind(error)}): start it, or correct HEADRACE_REDIS_URL"
+    return OK
+
+
+def _workers(database: Database) -> str:
+    try:
+        with database.read() as session:
+            alive = workers.alive(session, now() - WORKER_SEEN_WITHIN)
+    except SQLAlchemyError as error:
+        return f"cannot be counted ({_kind(error)}): see to the database first"
+    return OK if alive else "none is alive: start one with `celery -A worker worker -P gevent`"
+
+
+def _data_dir(folder: Path) -> str:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"{folder} cannot be written ({os.strerror(error.errno or 0)}): correct HEADRACE_DATA_DIR"
+    return OK if free else f"{folder} is full: make room, or move HEADRACE_DATA_DIR"
+
+
+def _kind(error: Exception) -> str:
+    return type(error).__name__

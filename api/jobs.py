@@ -1,0 +1,107 @@
+"""Jobs: submitted without a file, looked at, listed, cancelled."""
+
+import re
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from sqlmodel import Session
+
+from api.batches import find_batch
+from api.deps import CallerDep, ConfigDep, DatabaseDep, SettingsDep
+from api.job_object import CallObject, JobDetail, JobObject
+from api.job_requests import read_requests
+from api.payloads import JsonBody
+from api.schemas import Page
+from headrace import dispatch
+from headrace.errors import Conflict, InvalidRequest, NotFound
+from headrace.models import Job
+from headrace.output import response_of
+from headrace.states import FINAL, JobState
+from headrace.store import batches, jobs, reading, workers
+
+router = APIRouter(tags=["jobs"])
+
+JOB_ID = re.compile(r"job_([1-9][0-9]{0,17})")  # 18 digits fit 64 bits
+
+
+@router.post("/jobs")
+def submit_jobs(
+    body: JsonBody, key: CallerDep, database: DatabaseDep, config: ConfigDep, settings: SettingsDep
+) -> JobObject | Page[JobObject]:
+    """Have one request run, or a list of up to 1,000: all of them, or none if any is faulty."""
+    new = read_requests(body, lambda model: config.route(model) is not None)
+    lanes = sorted({job.lane for job in new})
+    with database.begin() as session:
+        workers.open_lanes(session, lanes)
+        ids = jobs.submit_inline(session, new, api_key_id=key.id, max_attempts=settings.max_attempts)
+        rows = reading.jobs_with(session, ids)
+    for lane in lanes:
+        dispatch.wake(lane)
+    if isinstance(body, list):
+        return Page[JobObject].of(rows, JobObject.of, len(rows))
+    return JobObject.of(rows[0])
+
+
+@router.get("/jobs")
+def list_jobs(
+    key: CallerDep,
+    database: DatabaseDep,
+    batch: str | None = None,
+    state: JobState | None = None,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Page[JobObject]:
+    """The key's jobs, oldest first, without bodies and answers; those of a batch, or in a state."""
+    number = _number(after or "")
+    if after and not number:
+        raise InvalidRequest("'after' must be the id of a job.", param="after", code="invalid_value")
+    with database.read() as session:
+        if batch is not None:
+            find_batch(session, key.id, batch)
+        chosen = reading.Filter(batch_id=batch, state=state)
+        rows = reading.jobs_page(session, key.id, chosen, after=number, limit=limit + 1)
+    return Page[JobObject].of(rows, JobObject.of, limit)
+
+
+@router.get("/jobs/{job_id}", response_model=JobDetail)
+def retrieve_job(job_id: str, key: CallerDep, database: DatabaseDep) -> Response:
+    """A job, its answer, and every call that was made for it."""
+    with database.read() as session:
+        job = _found(session, key.id, job_id)
+        calls = reading.attempts_of(session, _number(job_id))
+    shown = {
+        **JobObject.of(job).model_dump(),
+        "response": response_of(job),
+        "calls": [CallObject.of(call).model_dump() for call in calls],
+    }
+    return Response(orjson.dumps(shown), media_type="application/json")
+
+
+@router.post("/jobs/{job_id}/cancel")
+def cancel_job(job_id: str, key: CallerDep, database: DatabaseDep) -> JobObject:
+    """Cancel a waiting job. A running one ends with its call, whose answer is kept if it is good."""
+    with database.begin() as session:
+        job = _found(session, key.id, job_id)
+        jobs.cancel_one(session, _number(job_id))
+        closing = batches.close_if_done(session, [job.batch_id]) if job.batch_id else []
+        session.refresh(job)
+        if job.state in FINAL and job.state != JobState.CANCELLED:
+            raise Conflict(f"Cannot cancel a job with status '{job.state}'.")
+    for batch_id in closing:
+        dispatch.wake_finalise(batch_id)
+    return JobObject.of(job)
+
+
+def _found(session: Session, api_key_id: str, job_id: str) -> Job:
+    job = reading.job(session, api_key_id, _number(job_id))
+    if job is None:
+        raise NotFound(f"No job found with id '{job_id}'.", param="id")
+    return job
+
+
+def _number(job_id: str) -> int:
+    """The job's number in the table; 0, which no job has, for what is no job's id."""
+    found = JOB_ID.fullmatch(job_id)
+    return int(found[1]) if found else 0

@@ -1,0 +1,54 @@
+"""The app put together: its parts for as long as it lives, its routes, its answers to failures."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import Depends, FastAPI
+
+from api import batches, files, health, jobs, models, results, uploads
+from api.deps import Parts, caller, refuse_nul
+from api.problems import HANDLERS
+from api.request_ids import RequestIds
+from headrace import __version__
+from headrace.config import load_config
+from headrace.db import Database
+from headrace.limits import connect
+from headrace.settings import Settings
+
+RESOURCES = (files, uploads, batches, results, jobs, models)
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def make_app(settings: Settings | None = None) -> RequestIds:
+    """The ASGI app. What it needs is made when it starts, from `settings` or else from the environment."""
+    api = FastAPI(
+        title="headrace",
+        version=__version__,
+        lifespan=_lifespan(settings),
+        exception_handlers=HANDLERS,
+        redirect_slashes=False,
+        docs_url=None,  # it would load its scripts from elsewhere
+        redoc_url=None,
+    )
+    for resource in RESOURCES:
+        api.include_router(resource.router, prefix="/v1", dependencies=[Depends(caller), Depends(refuse_nul)])
+    api.include_router(health.router)
+    return RequestIds(api)
+
+
+def _lifespan(given: Settings | None) -> Callable[[FastAPI], AbstractAsyncContextManager[Parts]]:
+    @asynccontextmanager
+    async def lifespan(_api: FastAPI) -> AsyncIterator[Parts]:
+        settings = given or Settings()
+        logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+        config = load_config(settings)
+        database = Database(settings.database)
+        redis = connect(settings.redis_url)
+        try:
+            yield {"settings": settings, "config": config, "database": database, "redis": redis}
+        finally:
+            redis.close()
+            database.close()
+
+    return lifespan

@@ -1,0 +1,45 @@
+"""A JSON request body: counted while it is read, parsed strictly, and fitted to a model."""
+
+from typing import Annotated, Any, TypeVar
+
+import orjson
+from fastapi import Depends, Request
+from pydantic import BaseModel, ValidationError
+
+from api.deps import SettingsDep
+from api.problems import UnsupportedMediaType, invalid
+from headrace.errors import InvalidRequest, TooLarge
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def fitted(model: type[Model], document: Any) -> Model:
+    """The document as the model. Raises InvalidRequest in the name of the first fault."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise invalid(error.errors()) from error
+
+
+async def _raw_body(request: Request, settings: SettingsDep) -> bytes:
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise UnsupportedMediaType(f"The body must be application/json, and not '{kind}'.")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > settings.max_body_bytes:
+            raise TooLarge(f"The body is larger than {settings.max_body_bytes} bytes.")
+    return bytes(body)
+
+
+def _json_body(raw: Annotated[bytes, Depends(_raw_body)]) -> Any:
+    if not raw.strip():
+        raise InvalidRequest("The body is empty: send JSON.")
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}.") from error
+
+
+JsonBody = Annotated[Any, Depends(_json_body)]

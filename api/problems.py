@@ -1,0 +1,119 @@
+"""Every failure as the OpenAI error envelope (contract 4.8)."""
+
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from headrace.errors import Conflict, InvalidRequest, RequestError, Unauthorized, Unavailable
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 5
+CLIENT_CLOSED_REQUEST = 499
+NO_RETRY = {"x-should-retry": "false"}
+HEADERS: dict[type[RequestError], dict[str, str]] = {
+    Conflict: NO_RETRY,  # the SDK would send every 409 three times (contract 5.5)
+    Unauthorized: {"www-authenticate": "Bearer"},
+}
+# pydantic's type of an error -> OpenAI's code; what ends in `_type` or `_parsing` is `invalid_type`
+CODES = {
+    "missing": "missing_required_parameter",
+    "string_too_long": "string_above_max_length",
+    "string_too_short": "string_below_min_length",
+    "too_long": "object_above_max_properties",
+    "greater_than_equal": "integer_below_min_value",
+    "less_than_equal": "integer_above_max_value",
+}
+
+
+class UnsupportedMediaType(RequestError):
+    """The body is of a type that the route does not read."""
+
+    status = 415
+
+
+def invalid(errors: Sequence[Mapping[str, Any]], *, within: str = "") -> InvalidRequest:
+    """The refusal for what pydantic found, in the first fault's name; `within` is where it was looking."""
+    first = errors[0]
+    place = [str(step) for step in first["loc"] if step != "[key]"]
+    param = ".".join([within, *place] if within else place) or None
+    if first["type"] == "missing":
+        message = f"Missing required parameter: '{param}'."
+    else:
+        message = f"Invalid '{param or 'body'}': {first['msg']}."
+    return InvalidRequest(message, param=param, code=_code(first["type"]))
+
+
+async def _refused(_request: Request, error: RequestError) -> Response:
+    return _envelope(error.status, error.message, error.param, error.code, HEADERS.get(type(error)))
+
+
+async def _invalid_parameters(request: Request, error: RequestValidationError) -> Response:
+    errors = [{**fault, "loc": fault["loc"][1:]} for fault in error.errors()]  # "query", "path" go
+    return await _refused(request, invalid(errors))
+
+
+async def _not_routed(request: Request, error: HTTPException) -> Response:
+    said = {
+        404: f"Invalid URL ({request.method} {request.url.path})",
+        405: f"{request.method} is not allowed on {request.url.path}",
+    }
+    return _envelope(error.status_code, said.get(error.status_code, str(error.detail)), headers=error.headers)
+
+
+async def _unavailable(_request: Request, error: Exception) -> Response:
+    log.error("answered 503: %s", getattr(error, "orig", error))
+    message = "A part of headrace does not answer now. Try again in a few seconds."
+    return _envelope(503, message, headers={"retry-after": str(RETRY_AFTER_SECONDS)})
+
+
+async def _gone(_request: Request, _error: ClientDisconnect) -> Response:
+    return Response(status_code=CLIENT_CLOSED_REQUEST)  # nobody reads it; the access log shows it
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    return _envelope(500, "headrace failed at this request. Its log has the reason, under x-request-id.")
+
+
+HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    RequestError: _refused,
+    RequestValidationError: _invalid_parameters,
+    HTTPException: _not_routed,
+    Unavailable: _unavailable,
+    OperationalError: _unavailable,
+    InterfaceError: _unavailable,
+    PoolTimeout: _unavailable,
+    ClientDisconnect: _gone,
+    Exception: _failed,
+}
+
+
+def _envelope(
+    status: int,
+    message: str,
+    param: str | None = None,
+    code: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    error = {"message": message, "type": _type(status), "param": param, "code": code}
+    return JSONResponse({"error": error}, status, headers)
+
+
+def _type(status: int) -> str:
+    if status == 503:
+        return "service_unavailable_error"
+    return "server_error" if status >= 500 else "invalid_request_error"
+
+
+def _code(kind: str) -> str:
+    if kind.endswith(("_type", "_parsing")):
+        return "invalid_type"
+    return CODES.get(kind, "invalid_value")

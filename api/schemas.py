@@ -1,0 +1,44 @@
+"""What the objects that we answer with have in common: an id, whole seconds, and pages."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Generic, Literal, TypeVar
+
+from pydantic import BaseModel
+
+
+class WireObject(BaseModel):
+    """Something that clients can ask for again."""
+
+    id: str
+
+
+Row = TypeVar("Row")
+Item = TypeVar("Item", bound=WireObject)
+
+
+class Page(BaseModel, Generic[Item]):
+    """A list, or a part of one. The SDK goes on behind the last id while `has_more` (contract 1.4)."""
+
+    object: Literal["list"] = "list"
+    data: list[Item]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], show: Callable[[Row], Item], limit: int) -> "Page[Item]":
+        """The first `limit` of `rows`, which were read one further to know whether more follow."""
+        data = [show(row) for row in rows[:limit]]
+        ends = (data[0].id, data[-1].id) if data else (None, None)
+        return cls(data=data, first_id=ends[0], last_id=ends[1], has_more=len(rows) > limit)
+
+
+def seconds(time: datetime) -> int:
+    """Whole Unix seconds."""
+    return int(time.timestamp())
+
+
+def seconds_or_none(time: datetime | None) -> int | None:
+    """Whole Unix seconds of what may not have happened."""
+    return None if time is None else seconds(time)

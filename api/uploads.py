@@ -1,0 +1,138 @@
+"""`POST /v1/files`: a multipart body, from the socket straight to the disk (contract 1.2)."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from pydantic import BaseModel
+
+from api.deps import CallerDep, DatabaseDep, SettingsDep
+from api.file_object import ExpiresAfter, FileObject
+from api.multipart import Form, boundary_of
+from api.payloads import fitted
+from headrace import files as stored
+from headrace.clock import now
+from headrace.db import Database
+from headrace.errors import InvalidRequest, Unavailable
+from headrace.ids import new_id
+from headrace.models import File
+from headrace.settings import MEBIBYTE, Settings
+from headrace.store import files
+
+router = APIRouter(tags=["files"])
+
+BATCH_FILE_LIFE = timedelta(days=30)
+
+
+class Upload(BaseModel):
+    """What the form says of the file; `file` is its name."""
+
+    purpose: Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
+    expires_after: ExpiresAfter | None = None
+    file: str
+
+    def expires_at(self, created_at: datetime) -> datetime | None:
+        """When the file is gone: batch inputs after 30 days, others never, unless the form says so."""
+        if self.expires_after is not None:
+            return created_at + timedelta(seconds=self.expires_after.seconds)
+        return created_at + BATCH_FILE_LIFE if self.purpose == "batch" else None
+
+
+@router.post("/files")
+async def create_file(
+    request: Request, key: CallerDep, database: DatabaseDep, settings: SettingsDep
+) -> FileObject:
+    """Take in a file: multipart/form-data with `purpose`, `file`, `expires_after[anchor]` and `[seconds]`.
+
+    It is whole and on disk when this answers. An upload that is cut off or refused leaves nothing.
+    """
+    file_id, created_at = new_id("file-"), now()
+    try:
+        async with contextmanager_in_threadpool(stored.writing(settings.files_dir, file_id)) as out:
+            form = await _received(request, out, settings.max_file_bytes)
+            upload = await run_in_threadpool(_checked, form, out, settings.max_body_bytes)
+    except OSError as error:
+        raise Unavailable(f"a file could not be stored: {error}") from error
+    file = File(
+        id=file_id,
+        api_key_id=key.id,
+        purpose=upload.purpose,
+        filename=upload.file,
+        bytes=form.size,
+        created_at=created_at,
+        expires_at=upload.expires_at(created_at),
+    )
+    await run_in_threadpool(_record, file, database, settings)
+    return FileObject.of(file)
+
+
+async def _received(request: Request, out: BinaryIO, max_file_bytes: int) -> Form:
+    """Reads the body to its end. The disk is written to in large pieces, away from the event loop."""
+    form = Form(boundary_of(request.headers.get("content-type", "")), max_file_bytes)
+    async for chunk in request.stream():
+        form.feed(chunk)
+        if len(form.waiting) >= MEBIBYTE:
+            await run_in_threadpool(out.write, form.take())
+    form.close()
+    await run_in_threadpool(out.write, form.take())
+    return form
+
+
+def _checked(form: Form, out: BinaryIO, max_line_bytes: int) -> Upload:
+    """The form's fields, if they are right and the file is what they say."""
+    upload = fitted(Upload, _document(form))
+    if upload.purpose == "batch":
+        out.flush()
+        _check_batch_input(upload.file, Path(out.name), max_line_bytes)
+    return upload
+
+
+def _document(form: Form) -> dict[str, Any]:
+    """`expires_after[seconds]` and its like become members of `expires_after`."""
+    document: dict[str, Any] = {}
+    for name, value in form.fields.items():
+        group, bracket, member = name.partition("[")
+        if bracket:
+            document.setdefault(group, {})[member.rstrip("]")] = value
+        else:
+            document[name] = value
+    if form.filename is not None:
+        document["file"] = form.filename
+    return document
+
+
+def _check_batch_input(filename: str, path: Path, max_line_bytes: int) -> None:
+    if not filename.endswith(".jsonl"):
+        raise InvalidRequest("Invalid file format for Batch API. Must be .jsonl")
+    with path.open("rb") as written:
+        line = written.readline(max_line_bytes + 1)
+    reason = _line_fault(line, max_line_bytes)
+    if reason:
+        raise InvalidRequest(f"Invalid file format for Batch API. Must be .jsonl, and {reason}.")
+
+
+def _line_fault(line: bytes, max_line_bytes: int) -> str | None:
+    if not line:
+        return "this file is empty"
+    if len(line) > max_line_bytes:
+        return f"its first line is longer than {max_line_bytes} bytes"
+    if line.startswith(b"\xef\xbb\xbf"):
+        return "this file begins with a byte order mark: save it as UTF-8 without one"
+    try:
+        orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return f"its first line is not valid JSON ({error})"
+    return None
+
+
+def _record(file: File, database: Database, settings: Settings) -> None:
+    """The bytes are in place; without a row nobody could ever reach them."""
+    try:
+        with database.begin() as session:
+            files.add(session, file)
+    except BaseException:
+        stored.remove(settings.files_dir, file.id)
+        raise

@@ -1,0 +1,1 @@
+"""What we promise about speed and limits, as programs: `python -m bench --help`."""

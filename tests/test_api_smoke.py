@@ -1,0 +1,20 @@
+import time
+pytest_plugins = ["tests.api_server"]
+def test_smoke(api):
+    t=time.time()
+    sdk = api.sdk()
+    f = sdk.files.create(file=("a.jsonl", b'{"a":1}\n'), purpose="batch")
+    print(f)
+    b = sdk.batches.create(input_file_id=f.id, endpoint="/v1/chat/completions", completion_window="24h", metadata={"a":"b"})
+    print(b)
+    print(sdk.batches.retrieve(b.id))
+    print(sdk.files.content(f.id).content)
+    print(api.call("POST","/v1/jobs",json=[{"messages":[{"role":"user","content":"x"}],"model":"m"}]).text)
+    print(api.call("GET","/v1/jobs").text)
+    print(api.call("GET","/v1/jobs/job_1").text)
+    print(api.call("POST","/v1/jobs/job_1/cancel").text)
+    print(api.call("GET","/readyz").text)
+    print(list(sdk.models.list()), sdk.models.retrieve("m"))
+    print(api.call("GET","/v1/nope").text, api.call("PUT","/v1/files").text)
+    print(sdk.batches.cancel(b.id).status)
+    print(time.time()-t)

@@ -1,0 +1,29 @@
+"""Limits that nobody configured, adopted from what the provider's answers state (contract 5.2)."""
+
+from collections.abc import Mapping
+
+from headrace.config import Quota, Route
+
+LIMIT_HEADERS = {"rpm": "x-ratelimit-limit-requests", "tpm": "x-ratelimit-limit-tokens"}
+
+
+def adopted(route: Route, lane: str, headers: Mapping[str, str]) -> Route:
+    """The route with the limits that `headers` state; the route itself if they state none.
+
+    Providers count each model apart, so what is adopted is a quota of the lane's own. Only for a route
+    whose quota has no limit of its own: what the operator configured stands.
+    """
+    stated = {field: limit for field, name in LIMIT_HEADERS.items() if (limit := _limit(headers.get(name)))}
+    if not stated:
+        return route
+    quota = route.quota.model_copy(update={"name": f"{route.quota.name}/{lane}", **stated})
+    return route.model_copy(update={"quota": quota})
+
+
+def is_unlimited(quota: Quota) -> bool:
+    """Whether the operator gave no limit on requests or tokens."""
+    return not (quota.rpm or quota.tpm or quota.rpd or quota.tpd)
+
+
+def _limit(value: str | None) -> int | None:
+    return int(value) if value and value.isascii() and value.isdigit() and int(value) > 0 else None
