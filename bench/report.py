@@ -1,8 +1,6 @@
 """What a program of the bench has found: tables to read, figures to keep, promises that were broken."""
 
-import os
 import platform
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,16 +33,7 @@ class Report:
 def write_json(path: Path, reports: Sequence[Report]) -> None:
     """All figures, with what is to be known of the machine."""
     found = {report.program: {**report.figures, "broken": report.broken} for report in reports}
-    machine = {
-        "platform": platform.platform(),
-        "python": sys.version.split()[0],
-        "cores": cores(),
-        "load_average": os.getloadavg()[0],
-    }
-    document = {
-        "headrace": __version__,
-        "taken_at": now(),
-        "machine": machine,
-        "programs": found,
-    }
+    python = platform.python_version()
+    machine = {"platform": platform.platform(), "python": python, "cores": cores()}
+    document = {"headrace": __version__, "taken_at": now(), "machine": machine, "programs": found}
     path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

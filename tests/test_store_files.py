@@ -86,6 +86,8 @@ def test_a_batch_reads_its_input_until_it_is_final(store, status):
 def test_a_deleted_file_is_gone(store):
     file_id = new_file(store)
     with store.db.begin() as session:
-        files.delete(session, files.get(session, store.key_id, file_id))
+        file = files.get(session, store.key_id, file_id)
+        assert file is not None
+        files.delete(session, file)
 
     assert page(store) == []

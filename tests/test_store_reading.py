@@ -11,7 +11,10 @@ from tests.scene import retried, succeeded
 pytest_plugins = ["tests.databases"]
 
 
-def page(store, chosen=Filter(), *, key_id=None, after=0, limit=100):
+ALL = Filter()
+
+
+def page(store, chosen=ALL, *, key_id=None, after=0, limit=100):
     with store.db.read() as session:
         found = reading.jobs_page(session, key_id or store.key_id, chosen, after=after, limit=limit)
         return [job.id for job in found]
@@ -46,7 +49,7 @@ def test_a_list_does_not_load_bodies_and_answers(store):
     store.inline()
 
     with store.db.read() as session:
-        (job,) = reading.jobs_page(session, store.key_id, Filter(), after=0, limit=1)
+        (job,) = reading.jobs_page(session, store.key_id, ALL, after=0, limit=1)
         with pytest.raises(InvalidRequestError):
             _ = job.body
 

@@ -1,4 +1,4 @@
-"""The sweep: jobs of dead workers are rescued; workers are known by their counters, lanes by their due jobs."""
+"""The sweep: jobs of dead workers are rescued; what workers and lanes it goes by."""
 
 from datetime import timedelta
 

@@ -1,10 +1,10 @@
 """The unit of work: all of it or nothing, writers in turn, readers waiting for nobody."""
 
 from contextlib import suppress
-from dataclasses import replace
+from typing import Any
 
 import pytest
-from sqlalchemy.exc import DataError, IntegrityError, StatementError
+from sqlalchemy.exc import IntegrityError, StatementError
 
 from headrace.db import Database
 from headrace.errors import ConfigurationError
@@ -23,11 +23,15 @@ def everything(store):
     """All rows that a verb can change."""
     rows = store.jobs()
     batch_ids = sorted({row.batch_id for row in rows if row.batch_id})
-    return rows, [store.batch_row(id) for id in batch_ids], [store.attempts(row.id) for row in rows]
+    return (
+        rows,
+        [store.batch_row(batch_id) for batch_id in batch_ids],
+        [store.attempts(row.id) for row in rows],
+    )
 
 
 def test_a_unit_of_work_that_fails_leaves_nothing(store):
-    with pytest.raises(PowerCut), store.db.begin() as session:
+    with suppress(PowerCut), store.db.begin() as session:
         jobs.submit_inline(session, [new_job(1)], api_key_id=store.key_id, max_attempts=1)
         raise PowerCut
 
@@ -40,11 +44,12 @@ def test_a_landing_that_fails_half_way_leaves_nothing_half(store):
     a, b, c = store.fly()
     before = everything(store)
 
-    with pytest.raises((IntegrityError, DataError, StatementError)):
-        store.land(succeeded(a), failed(c), replace(retried(b), run_at="no time"))
+    no_time: Any = "not a time"
+    with pytest.raises(StatementError):
+        store.land(succeeded(a), failed(c), retried(b, no_time))
     assert everything(store) == before
 
-    with pytest.raises(PowerCut), store.db.begin() as session:
+    with suppress(PowerCut), store.db.begin() as session:
         landings.land(session, [succeeded(a), retried(b), succeeded(c)])
         raise PowerCut
     assert everything(store) == before
@@ -96,7 +101,9 @@ def test_what_was_read_can_be_used_when_the_session_is_over(store):
 def test_a_locked_batch_is_read_anew(store):
     batch_id = store.batch()
     with store.db.begin() as session:
-        assert batches.get(session, batch_id).notice is None
+        before = batches.get(session, batch_id)
+        assert before is not None
+        assert before.notice is None
         batches.add(session, batch_id, batches.Tally(notice="changed"))
         assert batches.lock(session, batch_id).notice == "changed"
 

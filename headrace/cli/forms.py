@@ -22,7 +22,7 @@ def from_text(raw: bytes, new_id: str) -> Request | Fault:
 
 
 def from_json(raw: bytes, new_id: str) -> Request | Fault:
-    """A batch line as it is; or `messages` or `prompt`, and other fields for the body. `new_id` if it has none."""
+    """A batch line as it is; else `messages` or `prompt`, with all further fields for the body."""
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
