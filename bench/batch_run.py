@@ -11,9 +11,9 @@ from rich.status import Status
 from bench.inputs import ENDPOINT
 from headrace.client import BatchView, Client
 from headrace.embedded import Stack
+from headrace.states import BATCH_FINAL, BatchStatus
 
 POLL_SECONDS = 0.5
-FINAL = ("completed", "failed", "expired", "cancelled")
 
 
 class BatchRun:
@@ -30,14 +30,16 @@ class BatchRun:
         self.batch_id = self._client.create_batch(file_id, ENDPOINT, {}).id
 
     def wait(self, timeout_seconds: float, status: Status) -> BatchView:
-        """Poll until the batch is final. Raises TimeoutError, or the reason why the stack gave up."""
+        """Poll until the batch is complete. Raises when it ends otherwise or in time not at all."""
         deadline = time.monotonic() + timeout_seconds
-        while (batch := self._client.batch(self.batch_id)).status not in FINAL:
+        while (batch := self._client.batch(self.batch_id)).status not in BATCH_FINAL:
             self._stack.check()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{batch.done} of {batch.total} jobs ended in {timeout_seconds:.0f} s")
             status.update(f"{batch.done} of {batch.total} jobs ended")
             time.sleep(POLL_SECONDS)
+        if batch.status != BatchStatus.COMPLETED:
+            raise RuntimeError(f"the batch ended as {batch.status}: {batch.errors}")
         return batch
 
     def answers(self) -> Counter[str]:

@@ -1,24 +1,24 @@
-"""Limits: nothing is lost, hardly a call meets a 429, and the allowance is used.
+"""Limits: no job is lost, hardly a call meets a 429, and the allowance is used and never exceeded.
 
-The judge is the simulator, which counts a strict rolling minute: its log says what was used, not ours.
-`used` is defined at `bench.witness.used_share`, for requests and tokens alike; the limit with the larger share
-is the one that binds.
+The judge is the simulator, which enforces a strict rolling minute: all figures on calls are from its log.
+The used share of an allowance is defined at `bench.witness.used_share`, for requests and tokens alike; the
+limit of which more is used is the one that binds.
 """
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from bench import witness
 from bench.batch_run import BatchRun
 from bench.inputs import custom_ids, write_input
-from bench.report import Report
+from bench.report import Promise, Report
 from bench.rig import bench_folder, running_stack
-from headrace.simulator import SimulatorConfig
-from headrace.simulator.process import SimulatorProcess
+from bench.witness import Call, admitted, read_calls, rolling_maximum, used_share
+from headrace.simulator import SimulatorConfig, SimulatorProcess
 
 WORKERS = 2
 RPM = 600
@@ -30,39 +30,107 @@ SLACK_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
+class Allowance:
+    """A limit a minute, the share of it that was used, and the most that any 60 s held."""
+
+    name: str
+    limit: int
+    used: float
+    fullest_minute: int
+
+
+@dataclass(frozen=True)
 class Findings:
-    """What a run came to. Shares are of 1; `fullest` is the most that any 60 s held."""
+    """What a run came to. `lost` jobs have no good answer, `repeated` ones more than one."""
 
     jobs: int
     lost: int
     repeated: int
     calls: int
     refused: int
-    requests_used: float
-    tokens_used: float
-    fullest_requests: int
-    fullest_tokens: int
+    requests: Allowance
+    tokens: Allowance
 
     @property
-    def refused_share(self) -> float:
-        """429s among the calls."""
-        return self.refused / self.calls
-
-    @property
-    def binding(self) -> str:
+    def binding(self) -> Allowance:
         """The limit that held the queue back."""
-        return "RPM" if self.requests_used >= self.tokens_used else "TPM"
-
-    @property
-    def used(self) -> float:
-        """The used share of the binding allowance."""
-        return max(self.requests_used, self.tokens_used)
+        return max(self.requests, self.tokens, key=lambda allowance: allowance.used)
 
 
 def measure(console: Console, jobs: int = JOBS) -> Report:
     """Run it: about 100 s with the jobs that the promise names."""
     with bench_folder() as folder:
-        found = _findings(jobs, _answers(folder, jobs, console), witness.read_calls(_log(folder)))
-    promises = _promises(found)
-    broken = [f"{what}: {measured}, promised {promised}" for what, measured, promised, kept in promises if not kept]
-    return Report("limits", [_table(promises)], _figures(found), broken)
+        log = folder / "simulator.jsonl"
+        answers = _answers(console, folder, log, jobs)
+        found = findings(list(custom_ids(jobs)), answers, read_calls(log))
+    binding = {"binding": found.binding.name}
+    return Report("limits", [_allowances(found)], asdict(found) | binding, _promises(found))
+
+
+def findings(asked: Collection[str], answers: Counter[str], calls: Sequence[Call]) -> Findings:
+    """`answers` counts the good answers by custom id; `calls` are the simulator's."""
+    let_in = admitted(calls)
+    arrivals, ones, tokens = (
+        [call.arrived for call in let_in],
+        [1] * len(let_in),
+        [call.tokens for call in let_in],
+    )
+    return Findings(
+        jobs=len(asked),
+        lost=sum(answers[custom_id] == 0 for custom_id in asked),
+        repeated=sum(times > 1 for times in answers.values()),
+        calls=len(calls),
+        refused=len(calls) - len(let_in),
+        requests=_allowance("RPM", RPM, arrivals, ones),
+        tokens=_allowance("TPM", TPM, arrivals, tokens),
+    )
+
+
+def _answers(console: Console, folder: Path, log: Path, jobs: int) -> Counter[str]:
+    source = folder / "input.jsonl"
+    write_input(source, jobs)
+    seconds = jobs / RPM * 60
+    told = f"{jobs} jobs at {RPM} RPM and {TPM} TPM, {WORKERS} workers: about {seconds:.0f} s"
+    with (
+        SimulatorProcess(SimulatorConfig(rpm=RPM, tpm=TPM, log=log)) as simulator,
+        console.status(told) as status,
+        running_stack(folder, simulator.base_url, workers=WORKERS, rpm=RPM, tpm=TPM) as stack,
+    ):
+        run = BatchRun(stack)
+        run.submit(source)
+        run.wait(2 * seconds + SLACK_SECONDS, status)
+        return run.answers()
+
+
+def _allowance(name: str, limit: int, arrivals: Sequence[float], units: Sequence[int]) -> Allowance:
+    return Allowance(name, limit, used_share(arrivals, units, limit), rolling_maximum(arrivals, units))
+
+
+def _allowances(found: Findings) -> Table:
+    table = Table(
+        "limit", "a minute", "used while saturated", "fullest 60 s", title=f"limits: {found.jobs} jobs"
+    )
+    for allowance in (found.requests, found.tokens):
+        binds = " (binds)" if allowance is found.binding else ""
+        limit, fullest = f"{allowance.limit:,}", f"{allowance.fullest_minute:,}"
+        table.add_row(f"{allowance.name}{binds}", limit, f"{allowance.used:.1%}", fullest)
+    return table
+
+
+def _promises(found: Findings) -> list[Promise]:
+    refused, used = found.refused / found.calls, found.binding.used
+    within = [allowance.fullest_minute <= allowance.limit for allowance in (found.requests, found.tokens)]
+    return [
+        Promise("jobs lost", str(found.lost), "0", found.lost == 0),
+        Promise("custom ids that came back more than once", str(found.repeated), "0", found.repeated == 0),
+        Promise(
+            "calls that met a 429",
+            f"{found.refused} of {found.calls} ({refused:.2%})",
+            f"at most {MOST_REFUSED:.1%}",
+            refused <= MOST_REFUSED,
+        ),
+        Promise(
+            "used share of the binding limit", f"{used:.1%}", f"at least {LEAST_USED:.0%}", used >= LEAST_USED
+        ),
+        Promise("both limits kept in any 60 s", "yes" if all(within) else "no", "yes", all(within)),
+    ]

@@ -1,7 +1,4 @@
-"""The real API for the tests: uvicorn on a free port, and the database behind it.
-
-A test file gets the fixture `api` with `pytest_plugins = ["tests.databases", "tests.api_server"]`.
-"""
+"""The real API for the tests: uvicorn on a free port, and the database behind it."""
 
 import socket
 import threading
@@ -18,41 +15,33 @@ from openai import OpenAI
 
 from api.main import make_app
 from headrace import dispatch
+from headrace.db import Database
 from headrace.settings import Settings
 from headrace.store import keys
-from tests.scene import Scene
 
 DEADLINE_SECONDS = 20.0
 
 
-@pytest.fixture
-def api(store: Scene, redis_client_url: str, tmp_path: Path) -> Iterator["Api"]:
-    """The test runs once on each kind of database, with a key that owns nothing yet."""
-    with running_api(store, redis_client_url, tmp_path) as running:
-        yield running
-
-
 @contextmanager
-def running_api(store: Scene, redis_url: str, folder: Path, **options: Any) -> Iterator["Api"]:
-    """The API over the scene's database; `options` are more settings."""
-    database_url = store.db.engine.url.render_as_string(hide_password=False)
+def running_api(db: Database, redis_url: str, folder: Path, **options: Any) -> Iterator["Api"]:
+    """The API over a migrated database; `options` are more settings."""
+    database_url = db.engine.url.render_as_string(hide_password=False)
     settings = Settings(database_url=database_url, redis_url=redis_url, data_dir=folder, **options)
     with _hints_to(redis_url), _serving(settings) as url, requests.Session() as session:
-        running = Api(url, settings, store, session)
-        store.key_id, running.secret = running.new_key()
-        yield running
+        yield Api(url, settings, db, session)
 
 
 class Api:
-    """The API as a client with a key sees it; `store` makes rows behind its back, which are his."""
+    """The API as a client with a key sees it."""
 
     secret: str
 
-    def __init__(self, url: str, settings: Settings, store: Scene, session: requests.Session) -> None:
+    def __init__(self, url: str, settings: Settings, db: Database, session: requests.Session) -> None:
         self.url = url
         self.settings = settings
-        self.store = store
+        self._db = db
         self._session = session
+        self.key_id, self.secret = self.new_key()
 
     def call(self, method: str, path: str, *, key: str | None = None, **how: Any) -> requests.Response:
         """One request, such as `call("GET", "/v1/files")`, and its answer, whatever it is."""
@@ -71,7 +60,7 @@ class Api:
 
     def new_key(self) -> tuple[str, str]:
         """The id and the secret of one more key."""
-        with self.store.db.begin() as session:
+        with self._db.begin() as session:
             key, secret = keys.create(session, "a client")
         return key.id, secret
 

@@ -11,7 +11,12 @@ from headrace.simulator import SimulatorProcess
 T = TypeVar("T")
 
 # No latency, and faults that do not take long.
-FAST: dict[str, Any] = {"latency_ms": 0.0, "hang_seconds": 30.0, "drip_seconds": 0.002, "huge_bytes": 3_000_000}
+FAST: dict[str, Any] = {
+    "latency_ms": 0.0,
+    "hang_seconds": 30.0,
+    "drip_seconds": 0.002,
+    "huge_bytes": 3_000_000,
+}
 
 
 def ask(

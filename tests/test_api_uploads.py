@@ -2,25 +2,30 @@
 
 import io
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import openai
 import pytest
 import requests
+from sqlalchemy import text
 
-from tests.api_server import refusal, running_api, wait_until
+from tests.api_server import DEADLINE_SECONDS, refusal, running_api, wait_until
 from tests.servers import free_port
 
-pytest_plugins = ["tests.databases", "tests.api_server"]
+pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
 LINES = b'{"custom_id": "a"}\n'
 BOUNDARY = "the-boundary"
 MULTIPART = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
 MEBIBYTE = 1024 * 1024
+ROOT = Path(__file__).parent.parent
 
 
 def part(name, value, filename=None):
@@ -28,6 +33,63 @@ def part(name, value, filename=None):
     named = f'; filename="{filename}"' if filename else ""
     head = f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="{name}"{named}\r\n\r\n'
     return head.encode() + value + b"\r\n"
+
+
+@contextmanager
+def sending(api, *, content_length):
+    """A connection on which an upload has begun: its head is sent, its body is the test's."""
+    address = urlsplit(api.url)
+    head = {"host": address.netloc, "authorization": f"Bearer {api.secret}", **MULTIPART}
+    lines = [f"{name}: {value}" for name, value in {**head, "content-length": content_length}.items()]
+    with socket.create_connection((address.hostname, address.port), timeout=DEADLINE_SECONDS) as sender:
+        sender.sendall("\r\n".join(["POST /v1/files HTTP/1.1", *lines, "", ""]).encode())
+        yield sender
+
+
+@contextmanager
+def table_away(store, name):
+    """While it lasts, every statement on the table fails."""
+    with store.db.begin() as session:
+        session.execute(text(f"ALTER TABLE {name} RENAME TO away"))
+    try:
+        yield
+    finally:
+        with store.db.begin() as session:
+            session.execute(text(f"ALTER TABLE away RENAME TO {name}"))
+
+
+@contextmanager
+def production(api, folder):
+    """The API as production starts it, in a process of its own, over the same database: its URL and pid."""
+    port = free_port()
+    settings = {
+        "HEADRACE_DATABASE_URL": api.settings.database,
+        "HEADRACE_REDIS_URL": api.settings.redis_url,
+        "HEADRACE_DATA_DIR": str(folder),
+    }
+    command = [sys.executable, "-m", "uvicorn", "api:app", "--port", str(port), "--log-level", "warning"]
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **settings}) as process:
+        try:
+            wait_until(lambda: answers(port), "the API to start")
+            yield f"http://127.0.0.1:{port}", process.pid
+        finally:
+            process.terminate()
+            assert process.wait(DEADLINE_SECONDS) in (0, -signal.SIGTERM)
+
+
+def answers(port):
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=DEADLINE_SECONDS).ok
+    except requests.ConnectionError:
+        return False
+
+
+def peak_bytes(pid):
+    """The most memory that the process ever held."""
+    (line,) = (
+        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM:")
+    )
+    return int(line.split()[1]) * 1024
 
 
 END = f"--{BOUNDARY}--\r\n".encode()
@@ -192,7 +254,7 @@ def test_a_body_of_another_kind_is_refused(api, content_type, status):
 
 
 def test_a_file_may_be_as_large_as_the_limit_and_not_a_byte_larger(store, redis_client_url, tmp_path):
-    with running_api(store, redis_client_url, tmp_path, max_file_bytes=3 * MEBIBYTE) as api:
+    with running_api(store.db, redis_client_url, tmp_path, max_file_bytes=3 * MEBIBYTE) as api:
         filling = b" " * (3 * MEBIBYTE - len(LINES))
         assert api.upload(LINES + filling).status_code == 200
         before = api.stored()
@@ -205,8 +267,8 @@ def test_a_file_may_be_as_large_as_the_limit_and_not_a_byte_larger(store, redis_
 
 
 def test_a_file_over_the_limit_is_refused_before_it_is_all_there(store, redis_client_url, tmp_path):
-    with running_api(store, redis_client_url, tmp_path, max_file_bytes=MEBIBYTE) as api:
-        with connection(api, content_length=10**12) as sender:
+    with running_api(store.db, redis_client_url, tmp_path, max_file_bytes=MEBIBYTE) as api:
+        with sending(api, content_length=10**12) as sender:
             sender.sendall(PURPOSE + part("file", b"x" * (2 * MEBIBYTE), "a.jsonl"))
             answer = sender.recv(65536)
 
@@ -215,7 +277,7 @@ def test_a_file_over_the_limit_is_refused_before_it_is_all_there(store, redis_cl
 
 
 def test_an_upload_that_is_cut_off_leaves_nothing(api):
-    with connection(api, content_length=50 * MEBIBYTE) as sender:
+    with sending(api, content_length=50 * MEBIBYTE) as sender:
         sender.sendall(PURPOSE + part("file", LINES + b"x" * (5 * MEBIBYTE), "a.jsonl"))
         wait_until(lambda: sum(path.stat().st_size for path in api.stored()) > MEBIBYTE, "bytes on disk")
 
@@ -223,19 +285,13 @@ def test_an_upload_that_is_cut_off_leaves_nothing(api):
     assert api.call("GET", "/v1/files").json()["data"] == []
 
 
-def test_a_file_without_its_row_is_not_kept(api):
-    """The key is revoked after the upload began, and before its row is written."""
-    with connection(api, content_length=len(PURPOSE + FILE + END)) as sender:
+def test_a_file_whose_row_cannot_be_written_is_not_kept(api, store):
+    with sending(api, content_length=len(PURPOSE + FILE + END)) as sender:
         sender.sendall(PURPOSE + FILE)
         wait_until(api.stored, "the upload to begin")
-        with api.store.db.begin() as session:
-            session.connection().exec_driver_sql("ALTER TABLE files RENAME TO files_away")
-        try:
+        with table_away(store, "files"):
             sender.sendall(END)
             answer = sender.recv(65536)
-        finally:
-            with api.store.db.begin() as session:
-                session.connection().exec_driver_sql("ALTER TABLE files_away RENAME TO files")
 
     assert answer.startswith(b"HTTP/1.1 50")
     assert api.stored() == []
@@ -270,7 +326,7 @@ def test_the_api_answers_others_while_a_large_file_comes_in(api):
     assert answered > 3
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads /proc")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="it reads /proc")
 def test_the_memory_stays_flat_while_a_large_file_comes_in(api, tmp_path):
     """A process of its own, started as in production, so that its memory is its own too."""
     with production(api, tmp_path) as (url, pid):

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import subprocess
 import sys
 import threading
 import tracemalloc
@@ -148,7 +147,12 @@ def test_the_model_of_a_line_goes_before_that_of_the_command(read):
 
 
 def test_generated_ids_never_collide_with_given_ones(read):
-    given = [{"prompt": "Hi", "id": "line-2"}, {"prompt": "Hi"}, {"prompt": "Hi"}, {"prompt": "Hi", "id": "line-3"}]
+    given = [
+        {"prompt": "Hi", "id": "line-2"},
+        {"prompt": "Hi"},
+        {"prompt": "Hi"},
+        {"prompt": "Hi", "id": "line-3"},
+    ]
     made, requests = read(lines(*given))
 
     assert [request["custom_id"] for request in requests] == ["line-2", "line-2-2", "line-3-2", "line-3"]
@@ -167,30 +171,91 @@ def test_the_hash_is_that_of_the_requests_and_not_of_their_spelling(read):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "this is no JSON from column 2 on"),
+        ("{", "this is no JSON from column 1 on"),
         ("[1]", "this is no JSON object"),
         ('{"prompt": NaN}', "this is no JSON from column 12 on"),
         ('{"text": "Hi"}', "there is no 'messages', no 'prompt', and no 'body' of a batch line"),
         ('{"prompt": "Hi", "messages": [{}]}', "'messages' and 'prompt' exclude each other"),
-        ('{"prompt": ["Hi"]}', "'prompt' must be text"),
-        ('{"prompt": ""}', None),
+        ('{"prompt": ["Hi"]}', "'prompt' must be text, and not empty"),
+        ('{"prompt": " "}', "'prompt' must be text, and not empty"),
         ('{"messages": []}', "'body.messages' is required and must not be empty."),
         ('{"messages": ["Hi"]}', "'body.messages' must be a list of objects."),
         ('{"prompt": "Hi", "stream": true}', "A request in a batch cannot stream."),
         ('{"prompt": "Hi", "custom_id": ""}', "'custom_id' must be a string that is not empty."),
         ('{"prompt": "Hi", "id": true}', "'custom_id' must be a string that is not empty."),
         ('{"prompt": "Hi", "model": "unknown"}', "The model 'unknown' is not configured here."),
-        ('{"prompt": "Hi", "x": ' + "[" * 80 + "]" * 80 + "}", "'body' must not be nested more than 64 levels deep."),
+        (
+            '{"prompt": "Hi", "x": ' + "[" * 80 + "]" * 80 + "}",
+            "'body' must not be nested more than 64 levels deep.",
+        ),
         ('{"url": "/v1/chat/completions", "body": {}}', "Missing required parameter: 'custom_id'."),
         ('{"prompt": "Hi", "id": "first"}', "'custom_id' is that of line 1 too"),
         ('{"prompt": "' + "x" * 1000 + '"}', "the line is longer than 1000 bytes"),
     ],
 )
-def test_a_faulty_line_is_named_with_its_fault(faults, read, line, said):
+def test_a_faulty_line_is_named_with_its_fault(faults, line, said):
     content = lines({"prompt": "Hi", "id": "first"}) + "\n" + line + "\n" + lines({"prompt": "Hi"})
-    options = {"knows_model": lambda model: model == "m", "max_line_bytes": 1000}
 
-    if said is None:
-        assert read(content, **options)[1][1]["body"]["messages"][0]["content"] == ""
-    else:
-        assert faults(content, **options) == [f"input.jsonl:3: {said}"]
+    assert faults(content, knows_model=lambda model: model == "m", max_line_bytes=1000) == [
+        f"input.jsonl:3: {said}"
+    ]
+
+
+def test_a_model_is_needed_from_somewhere(faults):
+    assert faults("Hi\n", name="prompts.txt", model=None) == [
+        "prompts.txt:1: there is no 'model': write one into the line, or give --model"
+    ]
+
+
+def test_text_must_be_utf_8(faults):
+    assert faults("Hi\ncaf\u00e9\n".encode("latin-1"), name="prompts.txt") == [
+        "prompts.txt:2: byte 4 is not UTF-8"
+    ]
+
+
+def test_one_input_is_for_one_endpoint(faults):
+    embedding = {
+        "custom_id": "b",
+        "method": "POST",
+        "url": "/v1/embeddings",
+        "body": {"model": "m", "input": "Hi"},
+    }
+
+    assert faults(lines(BATCH_LINE, embedding)) == [
+        "input.jsonl:2: 'url' is /v1/embeddings, and /v1/chat/completions before: "
+        "an input is for one endpoint"
+    ]
+
+
+def test_all_faults_are_told_at_once_but_no_more_than_twenty(faults):
+    told = faults(lines({"prompt": "Hi"}, *({"text": n} for n in range(25))))
+
+    assert [line.split(":")[1] for line in told[:20]] == [str(number) for number in range(2, 22)]
+    assert told[20:] == ["input.jsonl: and 5 more"]
+
+
+@pytest.mark.parametrize("content", ["", " \n\n", "\ufeff"])
+def test_an_empty_input_is_refused(faults, content):
+    assert faults(content) == ["input.jsonl: there is nothing to run in it"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("nowhere.jsonl", "No such file or directory"), (".", "Is a directory")]
+)
+def test_an_input_that_cannot_be_read_is_named(tmp_path, name, said):
+    with pytest.raises(BadInput, match=f"{name}: {said}"):
+        read_input(str(tmp_path / name), tmp_path, Rules("m", lambda _: True, 100))
+
+
+def test_the_memory_for_an_input_does_not_grow_with_its_bodies(tmp_path):
+    given = tmp_path / "input.jsonl"
+    with given.open("w") as out:
+        out.writelines(lines({"prompt": f"{number} " + "x" * 20_000}) for number in range(1_000))
+    tracemalloc.start()
+
+    made = read_input(str(given), tmp_path, Rules("m", lambda _: True, 100_000))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert made.total == 1_000
+    assert peak < 2_000_000 < given.stat().st_size / 10

@@ -74,7 +74,15 @@ def test_refused_requests_count_only_if_told(count_refused):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0ms"), (0.02, "20ms"), (1, "1s"), (3.89, "3.89s"), (360, "6m0s"), (432, "7m12s"), (3661.5, "1h1m1.5s")],
+    [
+        (0, "0ms"),
+        (0.02, "20ms"),
+        (1, "1s"),
+        (3.89, "3.89s"),
+        (360, "6m0s"),
+        (432, "7m12s"),
+        (3661.5, "1h1m1.5s"),
+    ],
 )
 def test_durations_are_spelt_as_go_does(seconds, text):
     assert duration(seconds) == text

@@ -1,13 +1,11 @@
 """One HTTP call to a provider: under a total deadline, never redirected, never larger than a cap."""
 
-import ssl
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import gevent
 import orjson
 import requests
-from requests.adapters import HTTPAdapter
 from tenacity import (
     Retrying,
     retry_if_exception_type,
@@ -19,10 +17,10 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 
 from headrace import __version__
 from headrace.config import Provider, Route
+from worker.connections import Adapter
 
 CONNECT_SECONDS = 10.0
 CHUNK_BYTES = 64 * 1024
-OPEN_CONNECTIONS = 1000
 
 
 class Answer(NamedTuple):
@@ -124,8 +122,7 @@ class _NeverSent(Exception):
 def _new_session(provider: Provider) -> requests.Session:
     session = requests.Session()
     session.trust_env = False  # no proxy and no .netrc may see the key
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=OPEN_CONNECTIONS)
-    session.mount(provider.base_url, adapter)
+    session.mount(provider.base_url, Adapter())
     session.headers["User-Agent"] = f"headrace/{__version__}"
     key = provider.secret()
     if key:
@@ -143,9 +140,7 @@ def _for_provider(body: str, model: str) -> bytes:
 
 def _never_left(error: requests.RequestException) -> bool:
     reason = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError):
-        return True
-    return isinstance(_cause(error), ssl.SSLCertVerificationError)
+    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -50,7 +50,7 @@ class Input:
     path: Path
     endpoint: str = ""
     sha256: str = ""
-    line_numbers: array[int] = field(default_factory=lambda: array("L"))  # of each, in the user's input
+    line_numbers: "array[int]" = field(default_factory=lambda: array("L"))  # of each, in the user's input
     places: dict[str, int] = field(default_factory=dict)  # custom_id -> 0-based place in the file
 
     @property

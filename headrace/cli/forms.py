@@ -45,8 +45,8 @@ def _bare(document: Request, new_id: str) -> Request | Fault:
         return _fault("there is no 'messages', no 'prompt', and no 'body' of a batch line")
     if messages is not None and prompt is not None:
         return _fault("'messages' and 'prompt' exclude each other")
-    if not isinstance(prompt, str | None):
-        return _fault("'prompt' must be text")
+    if messages is None and not (isinstance(prompt, str) and prompt.strip()):
+        return _fault("'prompt' must be text, and not empty")
     own = own_id(document)
     asked = [{"role": "user", "content": prompt}] if messages is None else messages
     return _chat(new_id if own is None else own, asked, options)

@@ -74,6 +74,10 @@ class SimulatorProcess:
             stats: dict[str, Any] = json.load(answer)
         return stats
 
+    def wait(self, timeout_seconds: float) -> int:
+        """The exit status of a child that ends by itself. Raises TimeoutExpired."""
+        return self._running().wait(timeout_seconds)
+
     def stop(self) -> None:
         """End the child: politely, and after some seconds by force. Harmless if it has ended."""
         process, self._process = self._process, None

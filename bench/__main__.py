@@ -1,0 +1,58 @@
+"""`python -m bench` runs every program, `python -m bench NAME` one. Exit code 1: a promise is broken."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench import limits as limits_program
+from bench import throughput as throughput_program
+from bench.report import Report, write_json
+
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there, too.")
+]
+
+app = typer.Typer(add_completion=False, help="What headrace promises, as programs. Without a name, all run.")
+
+
+@app.callback(invoke_without_command=True)
+def everything(context: typer.Context, json: JsonFile = None) -> None:
+    """Run every program with the figures that its promise names."""
+    if context.invoked_subcommand is None:
+        console = Console()
+        _finish(console, json, limits_program.measure(console), throughput_program.measure(console))
+
+
+@app.command()
+def limits(
+    jobs: Annotated[int, typer.Option(min=10, help="Jobs to run.")] = limits_program.JOBS,
+    json: JsonFile = None,
+) -> None:
+    """600 RPM and 60,000 TPM over two workers: nothing lost, no 429s, the allowance used. About 100 s."""
+    console = Console()
+    _finish(console, json, limits_program.measure(console, jobs))
+
+
+@app.command()
+def throughput(
+    jobs: Annotated[int, typer.Option(min=10, help="Jobs to run.")] = throughput_program.JOBS,
+    json: JsonFile = None,
+) -> None:
+    """Jobs a second and CPU a job, beside a bare `requests` + gevent loop. About 90 s."""
+    console = Console()
+    _finish(console, json, throughput_program.measure(console, jobs))
+
+
+def _finish(console: Console, json: Path | None, *reports: Report) -> None:
+    for report in reports:
+        report.show(console)
+    if json is not None:
+        write_json(json, reports)
+    if any(report.broken for report in reports):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,55 @@
+"""Options that several commands share, and the settings that they make."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from headrace.errors import ConfigurationError
+from headrace.settings import Settings
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+InputArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="INPUT",
+        help="OpenAI batch lines; JSON lines with 'messages' or 'prompt'; a text file with one prompt a line; "
+        "or - for standard input.",
+        show_default=False,
+    ),
+]
+BatchArgument = Annotated[str, typer.Argument(metavar="BATCH", help="Its id, batch_...", show_default=False)]
+Model = Annotated[
+    str | None, typer.Option("--model", "-m", help="For the requests that name none.", show_default=False)
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        help="Where database, files, logs and the API key lie. [default: $HEADRACE_DATA_DIR, else headrace-data]",
+        show_default=False,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Worker processes. [default: one a core]", show_default=False),
+]
+Url = Annotated[
+    str, typer.Option("--url", envvar="HEADRACE_URL", help="Of the headrace that is asked.")
+]
+
+
+def settings_of(data_dir: Path | None) -> Settings:
+    """The environment's settings, with the data folder of the command line if that names one."""
+    try:
+        return Settings() if data_dir is None else Settings(data_dir=data_dir)
+    except ValidationError as error:
+        faults = (f"{_variable(fault['loc'])}: {fault['msg']}" for fault in error.errors())
+        raise ConfigurationError("; ".join(faults)) from error
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]).upper()
+    return name if name == "OPENAI_API_KEY" else f"HEADRACE_{name}"

@@ -1,0 +1,61 @@
+"""What output lines say: which request, whether it succeeded, and if not why (contract 3.2, 3.3)."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from headrace.client import Client
+
+MESSAGE_CHARACTERS = 120
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """A count of output lines. `reasons` counts those that failed, by reason."""
+
+    succeeded: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def failed(self) -> int:
+        """Requests with no good answer, for whatever reason."""
+        return self.reasons.total()
+
+    def add(self, line: bytes) -> str:
+        """Count one line; returns its custom_id."""
+        document = orjson.loads(line)
+        reason = _reason(document)
+        if reason is None:
+            self.succeeded += 1
+        else:
+            self.reasons[reason] += 1
+        return str(document["custom_id"])
+
+
+def result_pages(client: Client, batch_id: str, after: int = 0) -> Iterator[list[bytes]]:
+    """All results that there are by now, page by page."""
+    has_more = True
+    while has_more:
+        page = client.results(batch_id, after)
+        yield page.lines
+        after, has_more = page.cursor, page.has_more
+
+
+def _reason(document: dict[str, Any]) -> str | None:
+    response, error = document["response"], document["error"]
+    if response is None:
+        return _described(error or {})
+    if 200 <= response["status_code"] < 300:
+        return None
+    body = response["body"]
+    told = body.get("error") if isinstance(body, dict) else None
+    return f"{response['status_code']} {_described(told if isinstance(told, dict) else {})}".strip()
+
+
+def _described(error: dict[str, Any]) -> str:
+    name = error.get("code") or error.get("type") or ""
+    message = str(error.get("message") or "")[:MESSAGE_CHARACTERS]
+    return ": ".join(filter(None, (str(name), message)))

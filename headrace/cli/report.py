@@ -1,0 +1,60 @@
+"""What is said at the end: counts, tokens by kind, and the most frequent reasons of failures."""
+
+from collections.abc import Mapping
+
+import typer
+from rich.box import SIMPLE
+from rich.columns import Columns
+from rich.table import Table
+
+from headrace.cli.outcomes import Outcomes
+from headrace.cli.terminal import console, shown
+from headrace.client import BatchView
+
+SHOWN_REASONS = 10
+TOKENS = {
+    "prompt_tokens": "prompt",
+    "cached_tokens": "  of them cached",
+    "completion_tokens": "completion",
+    "reasoning_tokens": "  of them reasoning",
+    "total_tokens": "total",
+}
+
+
+def report(batch: BatchView, outcomes: Outcomes) -> None:
+    """Print the tables."""
+    console.print(Columns([_counts(batch), _tokens(batch)]))
+    if outcomes.reasons:
+        console.print(_reasons(outcomes))
+
+
+def exit_code(batch: BatchView) -> int:
+    """0 when all requests succeeded; else 1, and a line that says so."""
+    if batch.succeeded == batch.total:
+        return 0
+    typer.echo(f"{batch.total - batch.succeeded:,} of {batch.total:,} requests have no answer", err=True)
+    return 1
+
+
+def _counts(batch: BatchView) -> Table:
+    rows = {"succeeded": batch.succeeded, "failed": batch.failed, "not run": batch.total - batch.done}
+    return _table("requests", {**rows, "total": batch.total})
+
+
+def _tokens(batch: BatchView) -> Table:
+    return _table("tokens", {name: batch.usage[kind] for kind, name in TOKENS.items()})
+
+
+def _reasons(outcomes: Outcomes) -> Table:
+    table = Table("times", "why there is no answer", box=SIMPLE)
+    for reason, times in outcomes.reasons.most_common(SHOWN_REASONS):
+        table.add_row(f"{times:,}", shown(reason))
+    return table
+
+
+def _table(title: str, rows: Mapping[str, int]) -> Table:
+    table = Table(title, "", box=SIMPLE)
+    table.columns[1].justify = "right"
+    for name, count in rows.items():
+        table.add_row(name, f"{count:,}")
+    return table

@@ -1,0 +1,252 @@
+"""One HTTP call, against the real simulator and sockets that misbehave in ways it does not."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from headrace.simulator.config import SimulatorConfig
+from headrace.simulator.process import SimulatorProcess
+from tests import servers
+
+ROOT = Path(__file__).parent.parent
+KEY = "sk-a-secret"
+DEADLINE_SECONDS = 1.5
+MIB = 1024 * 1024
+
+
+class Caller:
+    """`worker.call.Caller` in a process of its own, with proxies and a `.netrc` around that it must not heed."""
+
+    def __init__(self, home: Path) -> None:
+        (home / ".netrc").write_text("default login somebody password else\n")
+        nowhere = f"http://127.0.0.1:{servers.free_port()}"
+        proxies = {name: nowhere for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "gevent.monkey", "--module", "tests.calling"],
+            cwd=ROOT,
+            env=os.environ | proxies | {"HOME": str(home), "NO_PROXY": "", "no_proxy": ""},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, base_url: str, text: str = "Hello", *, model: str = "m", **how):
+        body = {"model": "m", "messages": [{"role": "user", "content": text}]}
+        wanted = {"base_url": base_url, "key": KEY, "model": model, "body": json.dumps(body)}
+        how = {"timeout_seconds": DEADLINE_SECONDS, "max_answer_bytes": MIB, **how}
+        assert self._process.stdin
+        assert self._process.stdout
+        print(json.dumps(wanted | how), file=self._process.stdin, flush=True)
+        return json.loads(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate(timeout=10)
+        assert self._process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory):
+    caller = Caller(tmp_path_factory.mktemp("home"))
+    yield caller
+    caller.close()
+
+
+@pytest.fixture(scope="module")
+def simulator():
+    config = SimulatorConfig(key=KEY, latency_ms=5, drip_seconds=0.05, huge_bytes=0)
+    with SimulatorProcess(config) as running:
+        yield running
+
+
+@contextmanager
+def listening(talk: Callable[[socket.socket], object]) -> Iterator[str]:
+    """`host:port` of a listener that lets `talk` have each connection, and then closes it."""
+    done = threading.Event()
+
+    def serve() -> None:
+        while not done.is_set():
+            with suppress(TimeoutError):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.settimeout(10)
+                    talk(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.05)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        done.set()
+        thread.join(15)
+        assert not thread.is_alive()
+
+
+def read_request(connection: socket.socket) -> bytes:
+    data = b""
+    while not data.endswith(b"}]}"):
+        data += connection.recv(65536)
+    return data
+
+
+def test_an_answer_comes_whole_with_its_headers(call, simulator):
+    got = call(simulator.base_url)
+
+    assert (got["kind"], got["status"]) == ("answer", 200)
+    assert json.loads(got["body"])["choices"][0]["message"]["content"]
+    assert got["headers"]["x-request-id"].startswith("req_")
+
+
+def test_an_error_is_an_answer_too(call, simulator):
+    got = call(simulator.base_url, "[[sim:422]]")
+
+    assert (got["kind"], got["status"]) == ("answer", 422)
+    assert json.loads(got["body"])["error"]["message"] == "Unprocessable request."
+
+
+def test_the_model_has_the_providers_name(call, simulator):
+    got = call(simulator.base_url, model="their-name-for-it")
+
+    assert json.loads(got["body"])["model"] == "their-name-for-it"
+
+
+def test_the_key_is_in_the_authorization_header_and_nowhere_else(call):
+    seen = []
+
+    def answer(connection):
+        seen.append(read_request(connection))
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+    with listening(answer) as address:
+        assert call(f"http://{address}/v1")["body"] == "{}"
+
+    (request,) = seen
+    assert request.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
+    assert request.count(KEY.encode()) == 1
+    assert f"\r\nAuthorization: Bearer {KEY}\r\n".encode() in request
+    assert b"\r\nX-Client-Request-Id: att_1\r\n" in request
+
+
+def test_without_a_key_there_is_no_authorization_not_even_from_netrc(call):
+    seen = []
+
+    def answer(connection):
+        seen.append(read_request(connection))
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+    with listening(answer) as address:
+        call(f"http://{address}/v1", key=None)
+
+    assert b"authorization" not in seen[0].lower()
+
+
+def test_a_redirect_is_not_followed(call, simulator):
+    before = simulator.stats()["received"]
+
+    got = call(simulator.base_url, "[[sim:redirect]]")
+
+    assert (got["kind"], got["status"]) == ("answer", 302)
+    assert simulator.stats()["received"] == before + 1
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:{port}/v1", "http://no-such-host.invalid/v1"])
+def test_what_cannot_connect_was_not_sent(call, address):
+    got = call(address.format(port=servers.free_port()), timeout_seconds=30)
+
+    assert got["kind"] == "notsent"
+    assert got["reason"]
+    assert got["seconds"] < 15
+
+
+@pytest.mark.parametrize("reply", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""])
+def test_a_tls_handshake_that_fails_was_not_sent(call, reply):
+    hellos = []
+
+    def answer(connection):
+        hellos.append(connection.recv(65536))
+        connection.sendall(reply)
+
+    with listening(answer) as address:
+        got = call(f"https://{address}/v1", timeout_seconds=30)
+
+    assert got["kind"] == "notsent"
+    assert "SSL" in got["reason"]
+    assert KEY.encode() not in b"".join(hellos)
+    assert len(hellos) > 1  # it was tried again at once, for it cost nothing
+
+
+@pytest.mark.parametrize("fault", ["hang", "drip-headers", "drip"])
+def test_the_deadline_is_for_the_whole_answer(call, simulator, fault):
+    got = call(simulator.base_url, f"[[sim:{fault}]]")
+
+    assert (got["kind"], got["code"]) == ("lost", "timeout")
+    assert DEADLINE_SECONDS - 0.1 < got["seconds"] < DEADLINE_SECONDS + 1
+
+
+@pytest.mark.parametrize("fault", ["cut", "reset"])
+def test_an_answer_that_breaks_off_is_lost(call, simulator, fault):
+    before = simulator.stats()["received"]
+
+    got = call(simulator.base_url, f"[[sim:{fault}]]", timeout_seconds=30)
+
+    assert (got["kind"], got["code"]) == ("lost", "connection_lost")
+    assert got["seconds"] < 5
+    assert simulator.stats()["received"] == before + 1
+
+
+def test_a_server_that_hangs_up_on_the_request_has_perhaps_heard_it(call):
+    with listening(lambda connection: None) as address:
+        got = call(f"http://{address}/v1", timeout_seconds=30)
+
+    assert (got["kind"], got["code"]) == ("lost", "connection_lost")
+
+
+def test_what_is_not_http_is_lost(call):
+    def answer(connection):
+        read_request(connection)
+        connection.sendall(b"220 mail.example.com ESMTP\r\n")
+
+    with listening(answer) as address:
+        got = call(f"http://{address}/v1", timeout_seconds=30)
+
+    assert (got["kind"], got["code"]) == ("lost", "connection_lost")
+
+
+@pytest.mark.parametrize("fault", ["huge", "gzip-bomb"])
+def test_an_endless_answer_is_given_up_in_bounded_memory(call, simulator, fault):
+    got = call(simulator.base_url, f"[[sim:{fault}]]", timeout_seconds=30, max_answer_bytes=4 * MIB)
+
+    assert (got["kind"], got["code"]) == ("lost", "answer_too_large")
+    assert got["grown_mib"] < 16
+    assert got["seconds"] < 10
+
+
+def test_a_body_that_is_not_gzip_after_all_is_lost(call):
+    def answer(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 5\r\n\r\nplain")
+
+    with listening(answer) as address:
+        got = call(f"http://{address}/v1", timeout_seconds=30)
+
+    assert (got["kind"], got["code"]) == ("lost", "connection_lost")
+
+
+def test_an_answer_as_large_as_allowed_is_taken(call):
+    text = b'{"choices":"' + b"x" * 1000 + b'"}'
+
+    def answer(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(text), text))
+
+    with listening(answer) as address:
+        got = call(f"http://{address}/v1", max_answer_bytes=len(text))
+
+    assert got["body"] == text.decode()
