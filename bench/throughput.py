@@ -2,8 +2,8 @@
 
 Both make the same calls with as many processes and as many in flight, one after the other, to one simulator.
 The bare loop runs before and after, and the ratios are to the mean of the two: it neither stores nor limits nor
-retries anything, so it is the floor. Our CPU time is that of all our processes from the upload to the results
-file; the simulator's is stated apart, though it shares the cores. There is no target yet.
+retries, so it is the floor. Our CPU time is that of all our processes from the upload to the results file; the
+simulator's is stated apart, though it shares the cores. There is no target yet.
 """
 
 from dataclasses import asdict, dataclass

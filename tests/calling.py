@@ -9,6 +9,8 @@ import sys
 import time
 from typing import Any
 
+from pydantic import SecretStr
+
 from headrace.config import Provider, Quota, Route
 from worker.call import Answer, Caller
 
@@ -23,7 +25,7 @@ def call(
     *, base_url: str, key: str | None, model: str, body: str, timeout_seconds: float, max_answer_bytes: int
 ) -> dict[str, Any]:
     """What came of one call, with its duration and the growth of our peak memory in MiB."""
-    provider = Provider(name="it", base_url=base_url, key=key)
+    provider = Provider(name="it", base_url=base_url, key=SecretStr(key) if key else None)
     route = Route(provider=provider, quota=Quota(name="it", provider="it"), model=model)
     caller = Caller(timeout_seconds=timeout_seconds, max_answer_bytes=max_answer_bytes)
     start, peak = time.monotonic(), _peak_mib()

@@ -23,12 +23,12 @@ MIB = 1024 * 1024
 
 
 class Caller:
-    """`worker.call.Caller` in a process of its own, with proxies and a `.netrc` around that it must not heed."""
+    """`worker.call.Caller` in a process of its own, among proxies and a `.netrc` that it must not heed."""
 
     def __init__(self, home: Path) -> None:
         (home / ".netrc").write_text("default login somebody password else\n")
         nowhere = f"http://127.0.0.1:{servers.free_port()}"
-        proxies = {name: nowhere for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy")}
+        proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"), nowhere)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "gevent.monkey", "--module", "tests.calling"],
             cwd=ROOT,
@@ -202,7 +202,7 @@ def test_an_answer_that_breaks_off_is_lost(call, simulator, fault):
 
 
 def test_a_server_that_hangs_up_on_the_request_has_perhaps_heard_it(call):
-    with listening(lambda connection: None) as address:
+    with listening(lambda _: None) as address:
         got = call(f"http://{address}/v1", timeout_seconds=30)
 
     assert (got["kind"], got["code"]) == ("lost", "connection_lost")

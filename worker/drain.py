@@ -3,7 +3,6 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
@@ -12,7 +11,7 @@ from gevent.event import Event
 from sqlalchemy.exc import SQLAlchemyError
 
 from headrace.clock import now
-from headrace.config import Quota, Route
+from headrace.config import Route
 from headrace.db import Database
 from headrace.errors import Unavailable
 from headrace.ids import new_id
@@ -20,6 +19,7 @@ from headrace.limits import Ask, Limiter
 from headrace.store.jobs import Claim, Departure, claim, next_due, release
 from headrace.usage import NO_USAGE, Usage
 from worker.adoption import adopted, is_unlimited
+from worker.call import Answer
 from worker.departures import Departures
 from worker.estimates import Estimator
 from worker.flights import Booked
@@ -32,6 +32,7 @@ LARGEST_SLICE = 200
 SMALLEST_SLICE = 10
 PACED_WINDOW = 2000
 UNPACED_WINDOW = 100
+FIRST_WINDOW = 8
 REBOOK_EARLY_SECONDS = 1.0
 SHORTEST_PAUSE_SECONDS = 0.05
 LONGEST_HOLD_SECONDS = 10.0
@@ -60,6 +61,7 @@ class Drain:
         self._slice = LARGEST_SLICE
         self._under_way = 0
         self._book_at = 0.0
+        self._welcome = False
         self._changed = Event()
         self.running = False
 
@@ -93,7 +95,7 @@ class Drain:
             return RETRY_SECONDS
 
     def _claim(self) -> None:
-        wanted = min(_window(self._route.quota) - self._under_way, self._slice) - len(self._claimed)
+        wanted = min(self._window() - self._under_way, self._slice) - len(self._claimed)
         if wanted <= 0 or len(self._claimed) > self._slice // 2:
             return
         with self._tools.db.begin() as session:
@@ -110,6 +112,18 @@ class Drain:
             self._depart(departure, delay)
         return self._pace(len(booking.delays_seconds), booking.wait_seconds)
 
+    def _window(self) -> int:
+        """Calls in flight that this process may have: many where the quota paces them, else few.
+
+        Where nothing paces them, the provider must have answered well before there are more than some.
+        """
+        quota = self._route.quota
+        if quota.max_in_flight:
+            return min(quota.max_in_flight, PACED_WINDOW)
+        if not is_unlimited(quota):
+            return PACED_WINDOW
+        return UNPACED_WINDOW if self._welcome else FIRST_WINDOW
+
     def _depart(self, leaving: Departure, delay_seconds: float) -> None:
         self._claimed.popleft()
         self._under_way += 1
@@ -120,7 +134,7 @@ class Drain:
         """Sizes the next slice like what the quota grants in a round; returns the seconds until then."""
         if wait is None:
             self._slice = min(LARGEST_SLICE, self._slice * 2)
-            return SHORTEST_PAUSE_SECONDS if self._under_way < _window(self._route.quota) else LENGTH_SECONDS
+            return SHORTEST_PAUSE_SECONDS if self._under_way < self._window() else LENGTH_SECONDS
         self._slice = max(SMALLEST_SLICE, min(LARGEST_SLICE, 2 * granted))
         pause = max(SHORTEST_PAUSE_SECONDS, wait - REBOOK_EARLY_SECONDS)
         if wait > LONGEST_HOLD_SECONDS:
@@ -137,11 +151,12 @@ class Drain:
             return max(SHORTEST_PAUSE_SECONDS, until)
         return left if self._under_way else None
 
-    def _learn(self, called: Claim, headers: Mapping[str, str], usage: Usage) -> None:
+    def _learn(self, called: Claim, answer: Answer, usage: Usage) -> None:
+        self._welcome = 200 <= answer.status < 300
         if usage != NO_USAGE:
             self._estimator.learn(called, usage)
         if is_unlimited(self._configured.quota):
-            self._route = adopted(self._configured, self._lane, headers)
+            self._route = adopted(self._configured, self._lane, answer.headers)
 
     def _ended(self) -> None:
         self._under_way -= 1
@@ -154,10 +169,3 @@ class Drain:
         with self._tools.db.begin() as session:
             release(session, list(self._claimed), now() + timedelta(seconds=delay_seconds))
         self._claimed.clear()
-
-
-def _window(quota: Quota) -> int:
-    """Calls in flight that one process may have: many where the quota paces them, else modestly few."""
-    if quota.max_in_flight:
-        return min(quota.max_in_flight, PACED_WINDOW)
-    return PACED_WINDOW if quota.rpm or quota.tpm else UNPACED_WINDOW

@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -27,12 +27,12 @@ log = logging.getLogger(__name__)
 class Booked(NamedTuple):
     """A job with a slot.
 
-    `learn` hears an answer's headers and usage, `ended` that the outcome is written or the job may not go.
+    `learn` hears an answer and its usage, `ended` that the outcome is written or that the job may not go.
     """
 
     leaving: Departure
     route: Route
-    learn: Callable[[Mapping[str, str], Usage], None]
+    learn: Callable[[Answer, Usage], None]
     ended: Callable[[], None]
 
 
@@ -63,7 +63,7 @@ class Flights:
         if verdict.pause:
             self._close(route, leaving.claim.lane, verdict.pause)
         if isinstance(result, Answer):
-            booked.learn(result.headers, verdict.usage or NO_USAGE)
+            booked.learn(result, verdict.usage or NO_USAGE)
         landing = _landing(leaving, verdict, result)
         self._lander.add(Landed(landing, route.quota, _settled(leaving, verdict), booked.ended))
 

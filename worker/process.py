@@ -81,6 +81,12 @@ class Process:
         finally:
             self._batches.discard(batch_id)
 
+    def stop_claiming(self) -> None:
+        """Take on nothing more; what departed may end within the grace."""
+        self.stop.set(self.settings.grace_seconds)
+        for drain in self._drains.values():
+            drain.nudge()
+
     def shut_down(self) -> None:
         """Let what is under way end within the grace, write it down, and say good-bye."""
         left = _countdown(self.settings.grace_seconds)

@@ -74,8 +74,8 @@ def _ready(**_: Any) -> None:
 
 @signals.worker_shutting_down.connect
 def _stopping(**_: Any) -> None:
-    here = process()
-    here.stop.set(here.settings.grace_seconds)
+    for here in _running:
+        here.stop_claiming()
 
 
 @signals.worker_shutdown.connect

@@ -4,6 +4,7 @@ import os
 import tempfile
 from array import array
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,6 +12,8 @@ from typing import Self
 from headrace.cli.conversion import Input
 from headrace.cli.outcomes import Outcomes
 from headrace.errors import ConfigurationError, HeadraceError
+
+MISSING = -1
 
 
 class ResultsFile:
@@ -36,11 +39,17 @@ class ResultsFile:
     def fill(self, pages: Iterable[list[bytes]], made: Input) -> Outcomes:
         """Put the results into the order of their requests, and the file into its place."""
         outcomes = Outcomes()
-        begins = array("q", [-1]) * made.total
+        begins = array("q", [MISSING]) * made.total
         with tempfile.TemporaryFile(dir=self.path.parent) as came:
-            for page in pages:
-                for line in page:
-                    begins[made.places[outcomes.add(line)]] = came.tell()
-                    came.write(line + b"\n")
-            ...
+            for line in chain.from_iterable(pages):
+                begins[made.places[outcomes.add(line)]] = came.tell()
+                came.write(line + b"\n")
+            if MISSING in begins:
+                raise HeadraceError(f"{begins.count(MISSING)} of {made.total} results are missing")
+            for begin in begins:
+                came.seek(begin)
+                self._out.write(came.readline())
+        self._out.flush()
+        os.fsync(self._out.fileno())
+        self._part.rename(self.path)
         return outcomes
