@@ -35,6 +35,15 @@ def cpu_seconds(pid: int) -> float:
         raise RuntimeError(f"process {pid} ended while its CPU time was measured") from error
 
 
+def parse_cpu_time(shown: str) -> float:
+    """Seconds, of `[[days-]hours:]minutes:seconds[.fraction]` as `ps` shows them."""
+    days, _, clock = shown.rpartition("-")
+    seconds = 0.0
+    for part in clock.split(":"):
+        seconds = seconds * 60 + float(part)
+    return int(days or 0) * 86_400 + seconds
+
+
 def _from_proc(pid: int) -> float:
     # The second field is the program's name in parentheses, which may contain anything.
     stat = PROC.joinpath(str(pid), "stat").read_text()
@@ -46,13 +55,4 @@ def _from_proc(pid: int) -> float:
 def _from_ps(pid: int) -> float:
     command = ["ps", "-o", "time=", "-p", str(pid)]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PS_SECONDS).stdout
-    return _seconds(shown.strip())
-
-
-def _seconds(shown: str) -> float:
-    """Of `[[days-]hours:]minutes:seconds[.fraction]`."""
-    days, _, clock = shown.rpartition("-")
-    total = 0.0
-    for part in clock.split(":"):
-        total = total * 60 + float(part)
-    return int(days or 0) * 86_400 + total
+    return parse_cpu_time(shown.strip())

@@ -63,8 +63,7 @@ def measure(console: Console, jobs: int = JOBS) -> Report:
         log = folder / "simulator.jsonl"
         answers = _answers(console, folder, log, jobs)
         found = findings(list(custom_ids(jobs)), answers, read_calls(log))
-    binding = {"binding": found.binding.name}
-    return Report("limits", [_allowances(found)], asdict(found) | binding, _promises(found))
+    return report(found)
 
 
 def findings(asked: Collection[str], answers: Counter[str], calls: Sequence[Call]) -> Findings:
@@ -84,6 +83,12 @@ def findings(asked: Collection[str], answers: Counter[str], calls: Sequence[Call
         requests=_allowance("RPM", RPM, arrivals, ones),
         tokens=_allowance("TPM", TPM, arrivals, tokens),
     )
+
+
+def report(found: Findings) -> Report:
+    """The findings beside what is promised."""
+    figures = asdict(found) | {"binding": found.binding.name}
+    return Report("limits", [_allowances(found)], figures, _promises(found))
 
 
 def _answers(console: Console, folder: Path, log: Path, jobs: int) -> Counter[str]:

@@ -1,11 +1,12 @@
 """Throughput: jobs a second and CPU a job, end to end and durable, beside a bare `requests` + gevent loop.
 
 Both make the same calls with as many processes and as many in flight, one after the other, to one simulator.
-The bare loop runs before and after, and the ratios are to the mean of the two: it neither stores nor limits nor
-retries, so it is the floor. Our CPU time is that of all our processes from the upload to the results file; the
-simulator's is stated apart, though it shares the cores. There is no target yet.
+The bare loop runs before and after, and the ratios are to the mean of the two: it neither stores nor limits
+nor retries, so it is the floor. Our CPU time is that of all our processes from the upload to the results
+file; the simulator's is stated apart, though it shares the cores. There is no target yet.
 """
 
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
@@ -34,9 +35,13 @@ RUNS = 3
 
 @dataclass(frozen=True)
 class Findings:
-    """Three runs of the same calls. `provider_ms` is the simulator's CPU for one call."""
+    """Three runs of the same calls. `provider_ms` is the simulator's CPU for one call.
+
+    `load_before` is the machine's load average at the start: well above 0, others disturbed the figures.
+    """
 
     jobs: int
+    load_before: float
     bare_before: Pace
     ours: OwnRun
     bare_after: Pace
@@ -58,7 +63,12 @@ def measure(console: Console, jobs: int = JOBS) -> Report:
     config = SimulatorConfig(latency_ms=LATENCY_MS)
     with bench_folder() as folder, SimulatorProcess(config) as simulator, console.status("") as status:
         found = _findings(folder, simulator, jobs, status)
-    succeeded = found.ours.succeeded
+    return report(found)
+
+
+def report(found: Findings) -> Report:
+    """The findings. The one promise so far is that the runs did the same."""
+    succeeded, jobs = found.ours.succeeded, found.jobs
     done = Promise("jobs that succeeded", f"{succeeded:,} of {jobs:,}", "all", succeeded == jobs)
     return Report("throughput", [_paces(found), _costs(found)], _figures(found), [done])
 
@@ -66,6 +76,7 @@ def measure(console: Console, jobs: int = JOBS) -> Report:
 def _findings(folder: Path, simulator: SimulatorProcess, jobs: int, status: Status) -> Findings:
     source, seconds = folder / "input.jsonl", jobs / SLOWEST_PER_SECOND + SLACK_SECONDS
     write_input(source, jobs)
+    load = os.getloadavg()[0]
     meter = CpuMeter({"simulator": simulator.pid})
 
     def bare(when: str) -> Pace:
@@ -78,12 +89,13 @@ def _findings(folder: Path, simulator: SimulatorProcess, jobs: int, status: Stat
     with running_stack(folder, simulator.base_url, workers=WORKERS, max_in_flight=IN_FLIGHT) as stack:
         ours = own_run(stack, source, seconds, status)
     after = bare("after")
-    return Findings(jobs, before, ours, after, 1000 * meter.spent()["simulator"] / (RUNS * jobs))
+    return Findings(jobs, load, before, ours, after, 1000 * meter.spent()["simulator"] / (RUNS * jobs))
 
 
 def _paces(found: Findings) -> Table:
     title = f"{found.jobs:,} jobs, {LATENCY_MS:g} ms, {WORKERS} processes, {IN_FLIGHT} in flight"
-    table = Table("", "jobs/s", "of bare", "CPU ms a job", "of bare", title=title)
+    caption = f"load average of the machine before: {found.load_before:.1f}"
+    table = Table("", "jobs/s", "of bare", "CPU ms a job", "of bare", title=title, caption=caption)
     for name, pace in (
         ("bare loop, before", found.bare_before),
         ("bare loop, after", found.bare_after),
@@ -111,6 +123,7 @@ def _figures(found: Findings) -> dict[str, object]:
     }
     return {
         "jobs": found.jobs,
+        "load_before": found.load_before,
         "paces": {name: _pace_figures(pace) for name, pace in paces.items()},
         "speed_of_bare": found.ours.calls.per_second / found.bare_per_second,
         "cpu_of_bare": found.ours.calls.cpu_ms / found.bare_cpu_ms,

@@ -22,7 +22,8 @@ UNFINISHED = frozenset(JobState) - FINAL
 # verb -> state before -> states after
 MOVES: dict[str, dict[JobState, frozenset[JobState]]] = {
     "claim": {JobState.QUEUED: frozenset({JobState.RUNNING})},
-    "depart": {JobState.RUNNING: frozenset({JobState.RUNNING, JobState.CANCELLED})},
+    "depart": {JobState.RUNNING: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.EXPIRED})},
+    "release": {JobState.RUNNING: frozenset({JobState.QUEUED, JobState.CANCELLED})},
     "succeed": {state: frozenset({JobState.SUCCEEDED}) for state in UNFINISHED},
     "fail": {JobState.RUNNING: frozenset({JobState.FAILED})},
     "snooze": {JobState.RUNNING: frozenset({JobState.QUEUED, JobState.CANCELLED})},

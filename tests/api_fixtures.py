@@ -46,3 +46,4 @@ def api(request: pytest.FixtureRequest, store: Scene, api_redis_url: str) -> Ite
     running.key_id, running.secret = running.new_key()
     store.key_id = running.key_id
     yield running
+    running.hang_up()

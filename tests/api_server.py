@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,9 @@ def running_api(db: Database, redis_url: str, folder: Path, **options: Any) -> I
     database_url = db.engine.url.render_as_string(hide_password=False)
     settings = Settings(database_url=database_url, redis_url=redis_url, data_dir=folder, **options)
     with _hints_to(redis_url), _serving(settings) as url, requests.Session() as session:
-        yield Api(url, settings, db, session)
+        running = Api(url, settings, db, session)
+        yield running
+        running.hang_up()
 
 
 class Api:
@@ -41,6 +43,7 @@ class Api:
         self.settings = settings
         self._db = db
         self._session = session
+        self._clients = ExitStack()
         self.key_id, self.secret = self.new_key()
 
     def call(self, method: str, path: str, *, key: str | None = None, **how: Any) -> requests.Response:
@@ -56,7 +59,8 @@ class Api:
     def sdk(self, **options: Any) -> OpenAI:
         """The unmodified SDK; unlike by default, it checks that answers are what its types say."""
         key = options.pop("api_key", self.secret)
-        return OpenAI(base_url=f"{self.url}/v1", api_key=key, _strict_response_validation=True, **options)
+        options = {"base_url": f"{self.url}/v1", "api_key": key, **options}
+        return self._clients.enter_context(OpenAI(_strict_response_validation=True, **options))
 
     def new_key(self) -> tuple[str, str]:
         """The id and the secret of one more key."""
@@ -67,6 +71,10 @@ class Api:
     def stored(self) -> list[Path]:
         """What lies in the folder of files."""
         return sorted(self.settings.files_dir.glob("*"))
+
+    def hang_up(self) -> None:
+        """Close the connections of the SDKs."""
+        self._clients.close()
 
 
 def refusal(response: requests.Response) -> dict[str, Any]:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 FAST: dict[str, Any] = {
     "latency_ms": 0.0,
     "hang_seconds": 30.0,
-    "drip_seconds": 0.002,
+    "drip_seconds": 0.001,
     "huge_bytes": 3_000_000,
 }
 

@@ -40,5 +40,5 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 def _routes(router: APIRouter, prefix: str) -> set[str]:
     routes = [route for route in router.routes if isinstance(route, APIRoute)]
     return {
-        f"{method} {prefix}{route.path}".replace(":path", "") for route in routes for method in route.methods
+        f"{method} {prefix}{route.path}".replace(":path", "") for route in routes for method in route.methods or ()
     }

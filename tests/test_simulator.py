@@ -101,9 +101,9 @@ def test_long_prompts_are_cached_in_part(simulator):
     assert all(usage["prompt_tokens"] >= tokens for usage, tokens in zip(usages, cached, strict=True))
 
 
-@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
-def test_an_answer_ends_at_its_maximum(simulator, name):
-    answer = ask(simulator, **{name: 5}).json()
+@pytest.mark.parametrize("maximum", [{"max_tokens": 5}, {"max_completion_tokens": 5}])
+def test_an_answer_ends_at_its_maximum(simulator, maximum):
+    answer = ask(simulator, **maximum).json()
 
     assert answer["choices"][0]["finish_reason"] == "length"
     assert answer["usage"]["completion_tokens"] == 5
@@ -190,7 +190,7 @@ def test_reserving_charges_the_maximum_that_a_call_asks_for():
 
 def test_too_many_calls_at_once_are_told_to_slow_down():
     with (
-        SimulatorProcess(SimulatorConfig(latency_ms=400, max_in_flight=2)) as limited,
+        SimulatorProcess(SimulatorConfig(latency_ms=800, max_in_flight=2)) as limited,
         ThreadPoolExecutor(3) as pool,
     ):
         answers = list(pool.map(lambda n: ask(limited, f"{n}"), range(3)))
@@ -211,12 +211,17 @@ def test_a_wanted_key_is_demanded():
     assert answers[0].json()["error"]["code"] == "invalid_api_key"
 
 
-def test_a_body_over_the_cap_is_refused_before_it_is_read():
-    with SimulatorProcess(SimulatorConfig(**FAST, max_body_bytes=1000)) as small:
-        answer = ask(small, "x" * 200_000)
+def test_a_body_over_the_cap_is_refused_and_its_sender_hears_it():
+    with (
+        SimulatorProcess(SimulatorConfig(**FAST, max_body_bytes=1000)) as small,
+        socket.create_connection(("127.0.0.1", port_of(small)), timeout=10) as connection,
+    ):
+        connection.sendall(b"POST /v1/completions HTTP/1.1\r\nContent-Length: 4000000\r\n\r\n")
+        connection.sendall(bytes(4_000_000))
+        head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
 
-    assert answer.status_code == 413
-    assert answer.json()["error"]["type"] == "invalid_request_error"
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert json.loads(body)["error"]["type"] == "invalid_request_error"
 
 
 def test_latency_is_kept():
@@ -224,5 +229,5 @@ def test_latency_is_kept():
         answers = [ask(slow, f"{n}") for n in range(8)]
 
     times = [int(answer.headers["openai-processing-ms"]) for answer in answers]
-    assert all(50 <= millis < 250 for millis in times)
+    assert all(millis >= 50 for millis in times)
     assert max(times) - min(times) > 20

@@ -68,7 +68,9 @@ def test_a_small_bucket_lets_a_large_request_in_on_credit():
 def test_refused_requests_count_only_if_told(count_refused):
     limiter = Limiter(SimulatorConfig(rpm=1, count_refused=count_refused))
     limiter.charge(0.0, 5)
-    assert limiter.check(59.0, 5).kind == "requests"
+    refusal = limiter.check(59.0, 5)
+    assert refusal
+    assert refusal.kind == "requests"
     assert (limiter.check(61.0, 5) is None) is not count_refused
 
 

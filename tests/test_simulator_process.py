@@ -18,7 +18,7 @@ from headrace.simulator.process import arguments
 from tests.simulated import FAST, ask, eventually
 
 ROOT = Path(__file__).parent.parent
-CUSTOM = {"x-headrace-job": "job_1", "x-headrace-attempt": "2"}
+CUSTOM = {"x-client-request-id": "att_1"}
 
 
 def lines_of(log):
@@ -36,12 +36,13 @@ def test_the_log_tells_of_every_request_and_what_it_cost(tmp_path, fsync):
             with pytest.raises(requests.exceptions.RequestException):
                 ask(simulator, f"[[sim:{fault}]]", timeout=0.2)
         ask(simulator, path="nowhere")
-        lines = eventually(lambda: len(lines_of(log)) == 16 and lines_of(log))
+        eventually(lambda: len(lines_of(log)) == 16)
+        lines = lines_of(log)
         stats = simulator.stats()
 
     received = [line for line in lines if line["event"] == "received"]
     ended = {line["seq"]: line for line in lines if line["event"] == "ended"}
-    assert received[0]["custom"] == {"job": "job_1", "attempt": "2"}
+    assert [line["client_request_id"] for line in received[:2]] == ["att_1", None]
     assert (received[0]["model"], received[0]["path"]) == ("m", "/v1/chat/completions")
     assert received[0]["usage"]["total_tokens"] == usage["total_tokens"]
     assert received[7]["usage"] is None

@@ -74,7 +74,10 @@ class Ingest:
 
     def _begin(self, batch: Batch, errors: list[dict[str, Any]], total: int, models: set[str]) -> Batch:
         with self._db.begin() as session:
-            if batches.lock(session, batch.id).status == BatchStatus.CANCELLING:
+            locked = batches.lock(session, batch.id)
+            if locked.in_progress_at is not None:  # another ingest has been here
+                return locked
+            if locked.status == BatchStatus.CANCELLING:
                 batches.finish(session, batch.id, BatchStatus.CANCELLED, None, None)
             elif errors:
                 batches.fail(session, batch.id, errors)

@@ -7,33 +7,27 @@ from types import FrameType
 
 from headrace.embedded import Stack
 
+PATIENCE = "as soon as the calls under way have ended (interrupt again to stop at once)"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Interrupted(KeyboardInterrupt):
-    """Somebody wants this process to end."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.exit_code = 128 + number
 
 
 @contextmanager
 def interruptible(stack: Stack) -> Iterator[None]:
-    """Raises Interrupted at the first signal; a signal while the stack stops ends it at once."""
+    """Raises KeyboardInterrupt at the first signal; a signal while the stack stops ends it at once."""
 
-    def react(number: int, _frame: FrameType | None) -> None:
+    def react(_number: int, _frame: FrameType | None) -> None:
         if stack.stopping:
             stack.kill()
         else:
-            raise Interrupted(number)
+            raise KeyboardInterrupt
 
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number in SIGNALS:
-        if before[number] is not signal.SIG_IGN:
-            signal.signal(number, react)
+    replaced = {
+        number: signal.signal(number, react)
+        for number in SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN  # a shell's background job ignores Ctrl-C
+    }
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in replaced.items():
             signal.signal(number, handler)

@@ -1,23 +1,76 @@
-"""An input run to its end on a stack of our own: `headrace run`, and the demo."""
+"""An input run to its end on a stack of our own: for `headrace run`, and for the demo."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 
 import typer
 
-from headrace.cli.conversion import BadInput, Input
+from headrace.cli.conversion import Input
 from headrace.cli.following import follow
-from headrace.cli.interrupts import interruptible
+from headrace.cli.interrupts import PATIENCE, interruptible
 from headrace.cli.outcomes import Outcomes, result_pages
 from headrace.cli.progress import display
 from headrace.cli.results_file import ResultsFile
-from headrace.cli.submission import submit
+from headrace.cli.submission import check_accepted, submit
 from headrace.client import BatchView, Client
 from headrace.embedded import Stack
-from headrace.settings import Settings
 from headrace.states import BatchStatus
 
 HASH_KEY = "headrace_input_sha256"
 RESUMABLE = frozenset(
     {BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS, BatchStatus.FINALIZING, BatchStatus.COMPLETED}
 )
+
+
+def run_here(stack: Stack, made: Input, results: ResultsFile) -> tuple[BatchView, Outcomes]:
+    """Start the stack, run the input, fill the results file, stop the stack.
+
+    An input whose earlier batch was interrupted goes on from there. A signal raises KeyboardInterrupt.
+    """
+    with interruptible(stack), stack:
+        typer.echo(f"starting headrace, with {stack.workers} workers; its logs are in {stack.folder.logs}")
+        try:
+            stack.wait_ready()
+            return _run(stack, made, results)
+        except KeyboardInterrupt:
+            typer.echo(f"stopping, {PATIENCE}; the same command will go on from here", err=True)
+            raise
+
+
+def _run(stack: Stack, made: Input, results: ResultsFile) -> tuple[BatchView, Outcomes]:
+    client = Client(stack.base_url, stack.api_key)
+    collected = _Collected(stack.folder.path / "collected")
+    try:
+        batch = _unfinished(client, made, collected) or submit(client, made, **{HASH_KEY: made.sha256})
+        with display() as shown:
+            batch = follow(client, batch.id, shown, stack.check)
+        check_accepted(batch, made)
+        outcomes = results.fill(result_pages(client, batch.id), made)
+        collected.add(batch.id)
+    finally:
+        client.close()
+    return batch, outcomes
+
+
+def _unfinished(client: Client, made: Input, collected: "_Collected") -> BatchView | None:
+    """The newest batch of the same requests, if its results were never collected: they are paid for."""
+    same = (batch for batch in client.batches() if batch.metadata.get(HASH_KEY) == made.sha256)
+    newest = next(same, None)
+    if newest is None or newest.status not in RESUMABLE or newest.id in collected:
+        return None
+    typer.echo(f"resuming {newest.id}: {newest.done:,} of {newest.total:,} are done already")
+    return newest
+
+
+class _Collected:
+    """The batches whose results reached their file: an empty file each, named by the batch."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __contains__(self, batch_id: str) -> bool:
+        return (self._folder / batch_id).exists()
+
+    def add(self, batch_id: str) -> None:
+        """Remember one more."""
+        self._folder.mkdir(exist_ok=True)
+        (self._folder / batch_id).touch()

@@ -15,8 +15,8 @@ InputArgument = Annotated[
     str,
     typer.Argument(
         metavar="INPUT",
-        help="OpenAI batch lines; JSON lines with 'messages' or 'prompt'; a text file with one prompt a line; "
-        "or - for standard input.",
+        help="OpenAI batch lines; JSON lines with 'messages' or 'prompt'; a text file with one prompt a "
+        "line; or - for standard input.",
         show_default=False,
     ),
 ]
@@ -28,17 +28,15 @@ DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
-        help="Where database, files, logs and the API key lie. [default: $HEADRACE_DATA_DIR, else headrace-data]",
+        help="Where database, files, logs and API key lie. (default: $HEADRACE_DATA_DIR or headrace-data)",
         show_default=False,
     ),
 ]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=1, help="Worker processes. [default: one a core]", show_default=False),
+    typer.Option("--workers", min=1, help="Worker processes. (default: one a core)", show_default=False),
 ]
-Url = Annotated[
-    str, typer.Option("--url", envvar="HEADRACE_URL", help="Of the headrace that is asked.")
-]
+Url = Annotated[str, typer.Option("--url", envvar="HEADRACE_URL", help="Of the headrace that is asked.")]
 
 
 def settings_of(data_dir: Path | None) -> Settings:

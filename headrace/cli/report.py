@@ -36,25 +36,26 @@ def exit_code(batch: BatchView) -> int:
     return 1
 
 
+def counted(title: str, rows: Mapping[str, int]) -> Table:
+    """A table of named counts."""
+    table = Table(title, "", box=SIMPLE)
+    table.columns[1].justify = "right"
+    for name, count in rows.items():
+        table.add_row(name, f"{count:,}")
+    return table
+
+
 def _counts(batch: BatchView) -> Table:
     rows = {"succeeded": batch.succeeded, "failed": batch.failed, "not run": batch.total - batch.done}
-    return _table("requests", {**rows, "total": batch.total})
+    return counted("requests", {**rows, "total": batch.total})
 
 
 def _tokens(batch: BatchView) -> Table:
-    return _table("tokens", {name: batch.usage[kind] for kind, name in TOKENS.items()})
+    return counted("tokens", {name: batch.usage[kind] for kind, name in TOKENS.items()})
 
 
 def _reasons(outcomes: Outcomes) -> Table:
     table = Table("times", "why there is no answer", box=SIMPLE)
     for reason, times in outcomes.reasons.most_common(SHOWN_REASONS):
         table.add_row(f"{times:,}", shown(reason))
-    return table
-
-
-def _table(title: str, rows: Mapping[str, int]) -> Table:
-    table = Table(title, "", box=SIMPLE)
-    table.columns[1].justify = "right"
-    for name, count in rows.items():
-        table.add_row(name, f"{count:,}")
     return table

@@ -12,8 +12,7 @@ from headrace.embedded import leash
 from headrace.embedded.parts import Part
 
 QUICK_DEATH_SECONDS = 10.0
-FIRST_BACKOFF_SECONDS = 0.25
-MAX_BACKOFF_SECONDS = 8.0
+FIRST_BACKOFF_SECONDS = 0.1  # doubled with each quick death
 MAX_LOG_BYTES = 16 * 1024 * 1024
 TAIL_BYTES = 8192
 TAIL_LINES = 20
@@ -54,7 +53,7 @@ class Child:
         self._process = None
         now = time.monotonic()
         self.quick_deaths = self.quick_deaths + 1 if now - self._started < QUICK_DEATH_SECONDS else 0
-        self._due = now + min(FIRST_BACKOFF_SECONDS * 2**self.quick_deaths, MAX_BACKOFF_SECONDS)
+        self._due = now + FIRST_BACKOFF_SECONDS * 2**self.quick_deaths
         return status
 
     def terminate(self) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from headrace.simulator.faults import parse_fault
+from headrace.simulator.limits import WindowKind
 
-WindowKind = Literal["rolling", "fixed", "bucket"]
 ChargeKind = Literal["usage", "reserve"]
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal, Protocol
 
+WindowKind = Literal["rolling", "fixed", "bucket"]
+
 WINDOW_SECONDS = 60.0
 
 
@@ -142,9 +144,7 @@ class RefillingBucket:
         self._at = now
 
 
-def make_window(
-    kind: Literal["rolling", "fixed", "bucket"], limit: int, burst_seconds: float = WINDOW_SECONDS
-) -> Window:
+def make_window(kind: WindowKind, limit: int, burst_seconds: float = WINDOW_SECONDS) -> Window:
     """The window called `rolling`, `fixed` or `bucket`."""
     if kind == "rolling":
         return RollingWindow(limit)

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from headrace.simulator.config import ChargeKind, WindowKind
+from headrace.simulator.config import ChargeKind
 from headrace.simulator.faults import KINDS
+from headrace.simulator.limits import WindowKind
 
 LIMITS = "Limits"
 ANSWERS = "Answers"

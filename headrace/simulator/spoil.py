@@ -1,7 +1,9 @@
 """Answers that went bad: wrong type, malformed, without usage, far too deep, far too big."""
 
+import struct
 import zlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import orjson
 
@@ -9,9 +11,10 @@ from headrace.simulator.call import Body
 from headrace.simulator.reply import Reply
 
 DEEP_LEVELS = 10_000
-BLOCK_BYTES = 64 * 1024
 REDIRECT_TARGET = "/v1/simulator/redirected"
 
+_BLOCK = b"a" * 64 * 1024
+_EMPTY_LAST_BLOCK = b"\x03\x00"
 _PAGE = b"<!doctype html><html><body><h1>502 Bad Gateway</h1><p>simulated proxy</p></body></html>"
 _HUGE_START = b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"'
 _HUGE_END = b'"},"finish_reason":"stop"}]}'
@@ -24,25 +27,31 @@ def spoil(kind: str, answer: Body) -> Reply:
 
 
 def huge_body(total_bytes: int) -> Iterator[bytes]:
-    """A JSON answer with a text of about `total_bytes`, in blocks; 0 for one that never ends."""
+    """A JSON answer with a text of `total_bytes`, in blocks; 0 for one that never ends."""
     yield _HUGE_START
-    yield from (b"a" * size for size in _blocks(total_bytes))
+    left = total_bytes
+    while total_bytes == 0 or left > 0:
+        yield _BLOCK if total_bytes == 0 or left >= len(_BLOCK) else _BLOCK[:left]
+        left -= len(_BLOCK)
     yield _HUGE_END
 
 
 def gzip_bomb(total_bytes: int) -> Iterator[bytes]:
-    """The same, compressed a thousandfold, in one valid gzip member; 0 for one that never ends."""
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    """The same, nearly a thousand times smaller, in one valid gzip member (RFC 1952)."""
+    yield b"\x1f\x8b\x08" + bytes(6) + b"\xff"
+    checksum = length = 0
     for block in huge_body(total_bytes):
-        yield squeeze.compress(block) + squeeze.flush(zlib.Z_SYNC_FLUSH)
-    yield squeeze.flush()
+        checksum = zlib.crc32(block, checksum)
+        length += len(block)
+        yield _deflated(block)
+    yield _EMPTY_LAST_BLOCK + struct.pack("<II", checksum, length % 2**32)
 
 
-def _blocks(total_bytes: int) -> Iterator[int]:
-    left = total_bytes
-    while total_bytes == 0 or left > 0:
-        yield BLOCK_BYTES if total_bytes == 0 else min(BLOCK_BYTES, left)
-        left -= BLOCK_BYTES
+# Deflated for itself a block can be sent again and again: the simulator stays quick while it throws bombs.
+@lru_cache(maxsize=16)
+def _deflated(block: bytes) -> bytes:
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return squeeze.compress(block) + squeeze.flush(zlib.Z_FULL_FLUSH)
 
 
 def _html(_: Body) -> Reply:

@@ -12,8 +12,8 @@ from headrace.simulator.visit import Visit
 
 FLUSH_SECONDS = 0.05
 
-# What a client that wants to be recognised may send.
-CUSTOM_HEADERS = {"job": "x-headrace-job", "attempt": "x-headrace-attempt"}
+# What a client that wants to be recognised sends.
+CLIENT_REQUEST_ID = "x-client-request-id"
 
 
 class Witness:
@@ -36,7 +36,7 @@ class Witness:
                 "method": request.method,
                 "path": request.path,
                 "body": visit.digest[:8].hex(),
-                "custom": _custom(request.headers),
+                "client_request_id": request.headers.get(CLIENT_REQUEST_ID),
                 "model": model,
                 "prompt_tokens": usage.prompt_tokens if usage else None,
                 "usage": usage.as_dict() if usage else None,
@@ -74,7 +74,3 @@ class Witness:
         self._lines.clear()
         while data:
             data = data[os.write(self._file, data) :]
-
-
-def _custom(headers: dict[str, str]) -> dict[str, str]:
-    return {name: headers[header] for name, header in CUSTOM_HEADERS.items() if header in headers}

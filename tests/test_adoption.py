@@ -1,0 +1,36 @@
+"""Limits that nobody configured are taken from what the provider states."""
+
+import pytest
+
+from headrace.config import Provider, Quota, Route
+from worker.adoption import adopted, is_unlimited
+
+PROVIDER = Provider(name="p", base_url="http://127.0.0.1:1/v1")
+
+
+def route(**limits):
+    return Route(provider=PROVIDER, quota=Quota(name="q", provider="p", **limits), model="m")
+
+
+def test_stated_limits_become_a_quota_of_the_lane():
+    headers = {"x-ratelimit-limit-requests": "600", "x-ratelimit-limit-tokens": "60000"}
+
+    got = adopted(route(max_in_flight=5), "m", headers)
+
+    assert got.quota == Quota(name="q/m", provider="p", rpm=600, tpm=60_000, max_in_flight=5)
+    assert (got.provider, got.model) == (PROVIDER, "m")
+
+
+@pytest.mark.parametrize("value", ["", "0", "-5", "many", "1.5", "²", "1e3"])
+def test_a_senseless_limit_is_not_heeded(value):
+    assert adopted(route(), "m", {"x-ratelimit-limit-requests": value}) == route()
+
+
+def test_nothing_stated_changes_nothing():
+    assert adopted(route(), "m", {"content-type": "application/json"}) == route()
+
+
+@pytest.mark.parametrize("limit", ["rpm", "tpm", "rpd", "tpd"])
+def test_any_configured_limit_stands(limit):
+    assert not is_unlimited(route(**{limit: 5}).quota)
+    assert is_unlimited(route(max_in_flight=5).quota)

@@ -1,0 +1,199 @@
+"""Lines and bodies: what can run becomes a job, what cannot is told in the words of a batch's errors."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.bodies import ENDPOINTS, MAX_DEPTH, Fault, body_fault
+from headrace.lines import check_request, new_job, parse_line
+from headrace.store.jobs import NewJob
+from tests.test_tokens import ANY_JSON
+
+MAX_NAME_CHARACTERS = 512
+CHAT = "/v1/chat/completions"
+BODY = {"model": "small-model", "messages": [{"role": "user", "content": "你好"}], "max_tokens": 50}
+LINE = {"custom_id": "one", "method": "POST", "url": CHAT, "body": BODY}
+
+
+def any_model(_name):
+    return True
+
+
+def parsed(line, endpoint=CHAT, knows_model=any_model):
+    raw = line if isinstance(line, bytes) else json.dumps(line).encode()
+    return parse_line(raw, 7, endpoint, knows_model)
+
+
+def fault_of(body, endpoint=CHAT):
+    fault = body_fault(endpoint, body, any_model)
+    return fault and (fault.code, fault.param)
+
+
+def test_a_good_line_becomes_a_job():
+    job = parsed(LINE)
+
+    assert isinstance(job, NewJob)
+    assert (job.line, job.custom_id, job.endpoint, job.lane) == (7, "one", CHAT, "small-model")
+    assert (job.prompt_estimate, job.completion_cap) == (8, 50)
+    assert json.loads(job.body) == BODY
+    assert "你好" in job.body
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"not json", b'{"custom_id": ', b'{"a": NaN}', b"\xff\xfe{}", b"[]", b"7", b"null", b'"text"']
+    + [b'{"custom_id":"\\ud800"}', b"[" * 100_000],
+)
+def test_what_is_no_json_object_is_an_invalid_line(raw):
+    fault = parsed(raw)
+
+    assert isinstance(fault, Fault)
+    assert fault.code == "invalid_json_line"
+    assert fault.as_error(7) == {
+        "code": "invalid_json_line",
+        "message": fault.message,
+        "param": None,
+        "line": 7,
+    }
+
+
+def test_json_that_does_not_parse_is_told_in_openais_words():
+    assert parsed(b"{") == Fault("invalid_json_line", "This line is not parseable as valid JSON.")
+
+
+@pytest.mark.parametrize("name", ["custom_id", "method", "url", "body"])
+@pytest.mark.parametrize("absent", [True, False])
+def test_a_missing_field_is_named(name, absent):
+    line = {key: value for key, value in LINE.items() if key != name or not absent}
+    if not absent:
+        line[name] = None
+
+    fault = parsed(line)
+
+    assert fault == Fault("missing_required_parameter", f"Missing required parameter: '{name}'.", name)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "param"),
+    [
+        ({"custom_id": ""}, "invalid_request", "custom_id"),
+        ({"custom_id": 7}, "invalid_request", "custom_id"),
+        ({"custom_id": "a\0b"}, "invalid_request", "custom_id"),
+        ({"custom_id": "x" * (MAX_NAME_CHARACTERS + 1)}, "invalid_request", "custom_id"),
+        ({"method": "GET"}, "invalid_method", "method"),
+        ({"method": ["POST"]}, "invalid_method", "method"),
+        ({"url": "/v1/embeddings"}, "invalid_url", "url"),
+        ({"url": {}}, "invalid_url", "url"),
+        ({"body": "text"}, "invalid_request", "body"),
+        ({"body": []}, "invalid_request", "body"),
+    ],
+)
+def test_a_wrong_field_is_named(change, code, param):
+    fault = parsed({**LINE, **change})
+
+    assert isinstance(fault, Fault)
+    assert (fault.code, fault.param) == (code, param)
+
+
+def test_a_request_may_be_for_any_of_several_endpoints():
+    embed = {**LINE, "url": "/v1/embeddings", "body": {"model": "m", "input": "text"}}
+
+    assert isinstance(check_request(embed, 1, ENDPOINTS, any_model), NewJob)
+    assert isinstance(check_request({**embed, "url": "/v1/other"}, 1, ENDPOINTS, any_model), Fault)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body"),
+    [
+        (CHAT, {"messages": [{"role": "user", "content": ""}]}),
+        ("/v1/completions", {"prompt": "text"}),
+        ("/v1/completions", {"prompt": ["a", "b"]}),
+        ("/v1/completions", {"prompt": [1, 2, 3]}),
+        ("/v1/embeddings", {"input": "text"}),
+        ("/v1/embeddings", {"input": [[1, 2], [3]]}),
+        ("/v1/responses", {"input": "text"}),
+        ("/v1/responses", {"input": [{"role": "user", "content": "text"}]}),
+        (CHAT, {"messages": [{}], "stream": False}),
+    ],
+)
+def test_every_endpoint_has_its_prompt(endpoint, body):
+    assert fault_of({"model": "m", **body}, endpoint) is None
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body", "param"),
+    [
+        (CHAT, {}, "body.messages"),
+        (CHAT, {"messages": []}, "body.messages"),
+        (CHAT, {"messages": "text"}, "body.messages"),
+        (CHAT, {"messages": ["text"]}, "body.messages"),
+        (CHAT, {"messages": {"role": "user"}}, "body.messages"),
+        ("/v1/completions", {"prompt": ""}, "body.prompt"),
+        ("/v1/completions", {"prompt": 7}, "body.prompt"),
+        ("/v1/embeddings", {"input": None}, "body.input"),
+        ("/v1/embeddings", {"input": {}}, "body.input"),
+        ("/v1/responses", {"input": True}, "body.input"),
+        ("/v1/responses", {"prompt": "text"}, "body.input"),
+    ],
+)
+def test_a_body_without_its_prompt_is_refused(endpoint, body, param):
+    assert fault_of({"model": "m", **body}, endpoint) == ("invalid_request", param)
+
+
+@pytest.mark.parametrize("model", [None, "", 7, [], "a\0b", "x" * (MAX_NAME_CHARACTERS + 1)])
+def test_a_body_without_a_model_name_is_refused(model):
+    assert fault_of({**BODY, "model": model}) == ("invalid_request", "body.model")
+
+
+def test_a_model_that_is_not_configured_is_refused_by_name():
+    fault = parsed(LINE, knows_model=lambda name: name == "other-model")
+
+    assert isinstance(fault, Fault)
+    assert (fault.code, fault.param) == ("model_not_found", "body.model")
+    assert "small-model" in fault.message
+
+
+@pytest.mark.parametrize("stream", [True, 1, "yes"])
+def test_a_request_that_streams_is_refused(stream):
+    assert fault_of({**BODY, "stream": stream}) == ("streaming_unsupported", "body.stream")
+
+
+def nested(levels):
+    """A body that is `levels` deep, itself counted."""
+    inner: object = 1
+    for level in range(levels - 1):
+        inner = [inner] if level % 2 else {"a": inner}
+    return {**BODY, "x": inner}
+
+
+def test_a_body_may_be_nested_as_deep_as_allowed_and_no_deeper():
+    assert fault_of(nested(MAX_DEPTH)) is None
+    assert fault_of(nested(MAX_DEPTH + 1)) == ("invalid_request", "body")
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_embeddings_complete_nothing(endpoint):
+    job = new_job(endpoint, {"model": "m", "input": "text"}, line=1, custom_id=None)
+
+    assert job.completion_cap == (0 if endpoint == "/v1/embeddings" else None)
+
+
+@given(st.dictionaries(st.sampled_from(["custom_id", "method", "url", "body"]), ANY_JSON | st.just(BODY)))
+def test_any_object_becomes_a_job_or_a_fault(request):
+    assert isinstance(check_request({**LINE, **request}, 1, (CHAT,), any_model), NewJob | Fault)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["model", "messages", "stream", "tools", "n", "max_tokens"]), ANY_JSON)
+)
+def test_any_body_becomes_a_job_or_a_fault(body):
+    assert isinstance(
+        check_request({**LINE, "body": {**BODY, **body}}, 1, (CHAT,), any_model), NewJob | Fault
+    )
+
+
+@given(st.binary())
+def test_any_bytes_become_a_job_or_a_fault(raw):
+    assert isinstance(parse_line(raw, 1, CHAT, any_model), NewJob | Fault)
