@@ -12,6 +12,7 @@ PROMPT_FIELD = {
 }
 ENDPOINTS = tuple(PROMPT_FIELD)
 MAX_DEPTH = 64
+MAX_NAME_CHARACTERS = 512  # a lane's name is in an index, whose entries PostgreSQL keeps under 2,700 bytes
 
 KnowsModel = Callable[[str], bool]
 
@@ -41,14 +42,14 @@ def body_fault(endpoint: str, body: Any, knows_model: KnowsModel) -> Fault | Non
 
 
 def is_name(value: Any) -> bool:
-    """Whether a value can name something: text, not empty, and without NUL, which PostgreSQL cannot store."""
-    return isinstance(value, str) and value != "" and "\0" not in value
+    """Whether a value can name something: 1 to 512 characters without NUL, which PostgreSQL cannot store."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_NAME_CHARACTERS and "\0" not in value
 
 
 def _model_fault(body: dict[str, Any], knows_model: KnowsModel) -> Fault | None:
     model = body.get("model")
     if not is_name(model):
-        return _invalid("body.model", "is required: the name of a model")
+        return _invalid("body.model", f"is required: a model's name of 1 to {MAX_NAME_CHARACTERS} characters")
     if not knows_model(str(model)):
         return Fault("model_not_found", f"The model '{model}' is not configured here.", "body.model")
     return None
@@ -81,7 +82,7 @@ def _are_objects(value: Any) -> bool:
 
 def _deeper_than(value: Any, depth: int) -> bool:
     level = [value]
-    while level and depth >= 0:
+    while level and depth > 0:
         depth -= 1
         level = [child for node in level for child in _children(node)]
     return bool(level)

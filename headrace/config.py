@@ -108,7 +108,7 @@ def load_config(settings: Settings) -> Config:
     """The configuration in force. Raises ConfigurationError, naming the file and every fault in it."""
     path = settings.config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     if path is None:
-        return _parsed(_from_environment(settings), "the environment")
+        return _parsed(_from_environment(settings), "the environment (HEADRACE_PROVIDER_URL)")
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -141,6 +141,8 @@ def _named(document: dict[str, Any], source: str) -> dict[str, Any]:
     for kind, tables in document.items():
         if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
             raise ConfigurationError(f"{source}: '{kind}' must be a table of tables, such as [{kind}.name]")
+        if any("name" in table for table in tables.values()):
+            raise ConfigurationError(f"{source}: a name is given in the brackets: [{kind}.name]")
         named[kind] = {name: {"name": name, **table} for name, table in tables.items()}
     return named
 

@@ -69,10 +69,8 @@ local function book()
   local horizon, cap, forget, count = number(), number(), number(), number()
   local all, one = paused()
   local slow = tonumber(redis.call('HGET', KEYS[1], 'slow') or 0)
-  if all > now then -- no burst at the reopening
-    for _, meter in ipairs(meters) do
-      meter.tat = math.max(meter.tat, all + meter.burst)
-    end
+  for _, meter in ipairs(meters) do -- no burst at the reopening, even if nobody asked before it
+    meter.tat = math.max(meter.tat, all + meter.burst)
   end
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', text(now))
   local room = cap > 0 and cap - redis.call('ZCARD', KEYS[2]) or count
@@ -135,7 +133,8 @@ local function look()
   local all, one = paused()
   local suffix = one > all and ':' .. lane or ''
   local reason = redis.call('HGET', KEYS[1], 'pause_reason' .. suffix) or ''
-  local reply = { text(now), text(math.max(all, one)), reason, redis.call('ZCARD', KEYS[2]) }
+  local flying = redis.call('ZCOUNT', KEYS[2], '(' .. text(now), '+inf')
+  local reply = { text(now), text(math.max(all, one)), reason, flying }
   for _, meter in ipairs(meters) do
     reply[#reply + 1] = text(meter.tat)
   end

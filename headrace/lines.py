@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from headrace.bodies import Fault, KnowsModel, body_fault, is_name
+from headrace.bodies import MAX_NAME_CHARACTERS, Fault, KnowsModel, body_fault, is_name
 from headrace.store.jobs import NewJob
 from headrace.tokens import completion_cap, prompt_estimate
 
@@ -49,7 +49,8 @@ def _line_fault(request: Mapping[str, Any], endpoints: tuple[str, ...]) -> Fault
         if request.get(name) is None:
             return Fault("missing_required_parameter", f"Missing required parameter: '{name}'.", name)
     if not is_name(request["custom_id"]):
-        return Fault("invalid_request", "'custom_id' must be a string that is not empty.", "custom_id")
+        message = f"'custom_id' must be a string of 1 to {MAX_NAME_CHARACTERS} characters."
+        return Fault("invalid_request", message, "custom_id")
     if request["method"] != "POST":
         return Fault("invalid_method", "'method' must be POST.", "method")
     if request["url"] not in endpoints:

@@ -12,7 +12,9 @@ MEBIBYTE = 1024 * 1024
 class Settings(BaseSettings):
     """The environment, `HEADRACE_` before each name. `docs/reference/settings.md` lists them."""
 
-    model_config = SettingsConfigDict(env_prefix="HEADRACE_", populate_by_name=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="HEADRACE_", env_ignore_empty=True, populate_by_name=True, extra="ignore"
+    )
 
     database_url: str | None = None
     redis_url: str = "redis://127.0.0.1:6379/0"

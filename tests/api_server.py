@@ -1,14 +1,17 @@
 """The real API for the tests: uvicorn on a free port, and the database behind it."""
 
+import json
 import socket
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import requests
 import uvicorn
 from openai import OpenAI
@@ -20,6 +23,7 @@ from headrace.settings import Settings
 from headrace.store import keys
 
 DEADLINE_SECONDS = 20.0
+QUEUE = "headrace:headrace"
 
 
 @contextmanager
@@ -27,10 +31,46 @@ def running_api(db: Database, redis_url: str, folder: Path, **options: Any) -> I
     """The API over a migrated database; `options` are more settings."""
     database_url = db.engine.url.render_as_string(hide_password=False)
     settings = Settings(database_url=database_url, redis_url=redis_url, data_dir=folder, **options)
-    with _hints_to(redis_url), _serving(settings) as url, requests.Session() as session:
+    with _hints_to(redis_url), serving(settings) as url, requests.Session() as session:
         running = Api(url, settings, db, session)
         yield running
         running.hang_up()
+
+
+@contextmanager
+def _serving(settings: Settings) -> Iterator[str]:
+    """The API with these settings; its URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(make_app(settings), log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, args=([listener],), name="api")
+    thread.start()
+    try:
+        wait_until(lambda: server.started or not thread.is_alive(), "the API to start")
+        assert server.started
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(DEADLINE_SECONDS)
+        listener.close()
+        assert not thread.is_alive()
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    """The API with these settings, on a free port: its URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(make_app(settings), log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, args=([listener],), name="api")
+    thread.start()
+    try:
+        wait_until(lambda: server.started or not thread.is_alive(), "the API to start")
+        assert server.started
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(DEADLINE_SECONDS)
+        listener.close()
+        assert not thread.is_alive()
 
 
 class Api:
@@ -77,6 +117,15 @@ class Api:
         self._clients.close()
 
 
+def hints(api: Api) -> list[tuple[str, str]]:
+    """What the workers were told and have not heard yet, oldest first: the task, and its subject."""
+    with redis.Redis.from_url(api.settings.redis_url) as client:
+        messages = [json.loads(message) for message in client.lrange(QUEUE, 0, -1)[::-1]]
+    return [
+        (message["headers"]["task"], json.loads(b64decode(message["body"]))[0][0]) for message in messages
+    ]
+
+
 def refusal(response: requests.Response) -> dict[str, Any]:
     """The error in the envelope, which must be whole (contract 4.8)."""
     assert response.headers["x-request-id"].startswith("req_")
@@ -106,20 +155,3 @@ def _hints_to(redis_url: str) -> Iterator[None]:
             yield
         finally:
             app.close()
-
-
-@contextmanager
-def _serving(settings: Settings) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(make_app(settings), log_config=None, access_log=False))
-    thread = threading.Thread(target=server.run, args=([listener],), name="api")
-    thread.start()
-    try:
-        wait_until(lambda: server.started or not thread.is_alive(), "the API to start")
-        assert server.started
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(DEADLINE_SECONDS)
-        listener.close()
-        assert not thread.is_alive()

@@ -24,7 +24,12 @@ def test_a_file_goes_through_the_sdk_and_comes_back(api, tmp_path):
         made = api.sdk().files.create(file=source, purpose="batch")
 
     assert made.id.startswith("file-")
-    assert (made.filename, made.bytes, made.purpose, made.status) == (path.name, len(LINES), "batch", "processed")
+    assert (made.filename, made.bytes, made.purpose, made.status) == (
+        path.name,
+        len(LINES),
+        "batch",
+        "processed",
+    )
     assert made.expires_at == made.created_at + 30 * 86_400
     assert api.sdk().files.retrieve(made.id) == made
     assert api.sdk().files.wait_for_processing(made.id) == made

@@ -1,12 +1,11 @@
 """`POST /v1/files`: streamed to disk whatever its size, or refused without a trace."""
 
-import io
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -297,32 +296,25 @@ def test_a_file_whose_row_cannot_be_written_is_not_kept(api, store):
     assert api.stored() == []
 
 
-def test_a_folder_that_cannot_be_written_is_no_fault_of_the_client(api):
-    api.settings.files_dir.write_text("a file where the folder should be")
+def test_a_folder_that_cannot_be_written_is_no_fault_of_the_client(store, redis_client_url, tmp_path):
+    with running_api(store.db, redis_client_url, tmp_path) as api:
+        api.settings.files_dir.write_text("a file where the folder should be")
 
-    response = api.upload(LINES)
+        response = api.upload(LINES)
 
     assert response.status_code == 503
     assert refusal(response)["type"] == "service_unavailable_error"
 
 
 def test_the_api_answers_others_while_a_large_file_comes_in(api):
-    """Reading and writing the file must not hold the event loop."""
-    done = threading.Event()
-
-    def upload():
-        api.sdk().files.create(
-            file=("a.jsonl", io.BytesIO(LINES + b"\r" * (30 * MEBIBYTE))), purpose="batch", timeout=20
-        )
-        done.set()
-
-    thread = threading.Thread(target=upload)
-    thread.start()
     answered = 0
-    while not done.is_set():
-        assert requests.get(f"{api.url}/healthz", timeout=2).status_code == 200
-        answered += 1
-    thread.join()
+    with ThreadPoolExecutor() as background:
+        upload = background.submit(api.upload, LINES + b"\r" * (30 * MEBIBYTE))
+        while not upload.done():
+            assert requests.get(f"{api.url}/healthz", timeout=1).ok
+            answered += 1
+
+    assert upload.result().status_code == 200
     assert answered > 3
 
 

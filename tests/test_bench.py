@@ -19,7 +19,15 @@ from bench.witness import Call, admitted, read_calls, rolling_maximum, used_shar
 from headrace.simulator import SimulatorConfig, SimulatorProcess
 
 ROOT = Path(__file__).parent.parent
-BURN = "deadline = __import__('time').process_time; print(flush=True)\nwhile deadline() < 0.5: pass\nprint(flush=True); input()"
+# Says when it begins, spends half a second of CPU time, says so, and waits to be told to end.
+BURN = """
+import time
+print(flush=True)
+while time.process_time() < 0.5:
+    pass
+print(flush=True)
+input()
+"""
 
 
 def at_a_pace(calls: int, every_seconds: float) -> list[float]:

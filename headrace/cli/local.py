@@ -22,21 +22,19 @@ RESUMABLE = frozenset(
 
 
 def run_here(stack: Stack, made: Input, results: ResultsFile) -> tuple[BatchView, Outcomes]:
-    """Start the stack, run the input, fill the results file, stop the stack.
-
-    An input whose earlier batch was interrupted goes on from there. A signal raises KeyboardInterrupt.
-    """
+    """Start the stack, run the input on it, stop the stack. A signal raises KeyboardInterrupt."""
     with interruptible(stack), stack:
         typer.echo(f"starting headrace, with {stack.workers} workers; its logs are in {stack.folder.logs}")
         try:
             stack.wait_ready()
-            return _run(stack, made, results)
+            return run_on(stack, made, results)
         except KeyboardInterrupt:
             typer.echo(f"stopping, {PATIENCE}; the same command will go on from here", err=True)
             raise
 
 
-def _run(stack: Stack, made: Input, results: ResultsFile) -> tuple[BatchView, Outcomes]:
+def run_on(stack: Stack, made: Input, results: ResultsFile) -> tuple[BatchView, Outcomes]:
+    """Submit the input to a ready stack, or go on with its interrupted batch; show it; fill the file."""
     client = Client(stack.base_url, stack.api_key)
     collected = _Collected(stack.folder.path / "collected")
     try:

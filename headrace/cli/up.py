@@ -14,10 +14,11 @@ READY = """\
 headrace is ready at {url}
 its API key is in {key_file}
 
+    from pathlib import Path
     from openai import OpenAI
 
-    client = OpenAI(base_url="{url}/v1", api_key=open("{key_file}").read().strip())
-    file = client.files.create(file=open("requests.jsonl", "rb"), purpose="batch")
+    client = OpenAI(base_url="{url}/v1", api_key=Path("{key_file}").read_text().strip())
+    file = client.files.create(file=Path("requests.jsonl"), purpose="batch")
     batch = client.batches.create(
         input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
     )

@@ -1,0 +1,108 @@
+"""`headrace run`, from a file of prompts to a file of answers."""
+
+import json
+import signal
+
+import pytest
+
+from headrace.simulator import SimulatorConfig, SimulatorProcess
+from tests.commands import headrace, running
+from tests.simulated import eventually
+
+
+@pytest.fixture(scope="module")
+def simulator():
+    with SimulatorProcess(SimulatorConfig(latency_ms=50)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def provider(simulator):
+    """The settings that name the simulator."""
+    return {"HEADRACE_PROVIDER_URL": simulator.base_url, "HEADRACE_GRACE_SECONDS": "5"}
+
+
+def results(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_answers_come_in_the_order_of_the_input_and_a_failure_is_told(tmp_path, provider):
+    prompts = [f"Question {number}?" for number in range(30)]
+    prompts[10] = "[[sim:400]]"
+    arguments = ("run", "-", "--model", "m", "-o", "answers.jsonl", "--workers", 1)
+
+    ended = headrace(*arguments, cwd=tmp_path, stdin="\n\n".join(prompts), **provider)
+
+    found = results(tmp_path / "answers.jsonl")
+    assert [line["custom_id"] for line in found] == [f"line-{2 * number + 1}" for number in range(30)]
+    assert all(line.keys() == {"id", "custom_id", "response", "error"} for line in found)
+    bodies = [line["response"]["body"] for line in found]
+    failed = bodies.pop(10)
+    for prompt, body in zip(prompts[:10] + prompts[11:], bodies, strict=True):
+        assert prompt in body["choices"][0]["message"]["content"]
+    assert failed["error"]["code"] == "invalid_value"
+    assert ended.returncode == 1
+    assert ended.stderr == "1 of 30 requests have no answer\n"
+    assert "400 invalid_value: Invalid value, as asked for." in ended.stdout
+    assert f"{sum(body['usage']['total_tokens'] for body in bodies):,}" in ended.stdout
+    assert ended.stdout.endswith("30 results are in answers.jsonl\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.jsonl", "headrace-data"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["bad.jsonl", "--model", "m"], "bad.jsonl:2: this is no JSON object"),
+        (["good.txt"], "good.txt:1: there is no 'model': write one into the line, or give --model"),
+        (["nowhere.txt", "--model", "m"], "nowhere.txt: No such file or directory"),
+        (
+            ["good.txt", "--model", "m", "-o", "nowhere/out.jsonl"],
+            "error: cannot write nowhere/out.jsonl: No such file or directory",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_starts(tmp_path, provider, arguments, told):
+    (tmp_path / "bad.jsonl").write_text('{"prompt": "Hi"}\n[]\n')
+    (tmp_path / "good.txt").write_text("Hi\n")
+
+    ended = headrace("run", *arguments, cwd=tmp_path, **provider)
+
+    assert (ended.returncode, ended.stderr) == (2, f"{told}\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.jsonl", "good.txt"]
+
+
+def test_without_a_key_for_openai_nothing_is_sent(tmp_path):
+    ended = headrace("run", "-", "--model", "m", cwd=tmp_path, stdin="Hi\n")
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: there is no key for https://api.openai.com/v1")
+
+
+def test_the_same_command_goes_on_where_an_interrupted_one_stopped(tmp_path):
+    (tmp_path / "prompts.txt").write_text("".join(f"Question {number}?\n" for number in range(60)))
+    arguments = ("run", "prompts.txt", "-m", "m", "--workers", 1)
+    with SimulatorProcess(SimulatorConfig(latency_ms=20)) as simulator:
+        settings = {"HEADRACE_PROVIDER_URL": simulator.base_url, "HEADRACE_RPM": "600"}
+        stopped_by(signal.SIGINT, 15, simulator, arguments, tmp_path, settings)
+        polite = simulator.stats()["received"]
+        stopped_by(signal.SIGKILL, 35, simulator, arguments, tmp_path, settings)
+
+        ended = headrace(*arguments, cwd=tmp_path, **settings)
+
+        calls = simulator.stats()["received"]
+    assert ended.returncode == 0, ended.stderr
+    assert "resuming batch_" in ended.stdout
+    assert 15 <= polite < 35
+    # A kill may cost the calls that were under way; at this pace, with this latency, there are few.
+    assert 60 <= calls <= 63
+    assert len(results(tmp_path / "prompts.results.jsonl")) == 60
+
+
+def stopped_by(blow, answers, simulator, arguments, folder, settings):
+    """Runs the command until the simulator has given so many answers."""
+    with running(*arguments, cwd=folder, **settings) as command:
+        eventually(lambda: simulator.stats()["answered"] >= answers, 30)
+        command.process.send_signal(blow)
+        assert command.ends() == (130 if blow == signal.SIGINT else -blow)
+        if blow == signal.SIGINT:
+            command.has_said("the same command will go on from here")

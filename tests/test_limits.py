@@ -1,0 +1,314 @@
+"""The limiter on a real Valkey: what is booked, when, and how it is corrected."""
+
+import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import pytest
+
+from headrace.config import Quota
+from headrace.limits import AIM, Ask, Limiter, Settled, connect
+from tests.lapse import lapse
+
+NOW = pytest.approx(0.0, abs=1e-5)
+
+
+@pytest.fixture
+def redis(redis_client_url):
+    client = connect(redis_client_url)
+    yield client
+    client.connection_pool.disconnect()
+
+
+@pytest.fixture
+def limiter(redis):
+    return Limiter(redis)
+
+
+def quota(name="q", provider="p", **limits):
+    return Quota(name=name, provider=provider, **limits)
+
+
+def asks(count, tokens=1, prefix="call"):
+    return [Ask(f"{prefix}-{number}", tokens) for number in range(count)]
+
+
+def about(seconds):
+    """Bookings are exact to a microsecond; between two of them a moment passes."""
+    return pytest.approx(seconds, abs=0.1)
+
+
+SIX_HUNDRED = quota(rpm=600)
+SPACE = 60 / (600 * AIM)
+
+
+def test_a_burst_of_a_second_goes_at_once_and_the_rest_at_even_distances(limiter):
+    booking = limiter.book(SIX_HUNDRED, "lane", asks(20))
+
+    assert booking.delays_seconds == pytest.approx(
+        [max(0.0, number * SPACE - 1) for number in range(1, 21)], abs=2e-5
+    )
+    assert booking.wait_seconds is None
+
+
+def test_what_has_no_slot_within_two_seconds_is_not_booked_and_told_its_wait(limiter):
+    booking = limiter.book(SIX_HUNDRED, "lane", asks(100))
+    granted = len(booking.delays_seconds)
+
+    assert granted == int(3 / SPACE)
+    assert max(booking.delays_seconds) <= 2
+    assert booking.wait_seconds == pytest.approx((granted + 1) * SPACE - 1, abs=2e-5)
+    again = limiter.book(SIX_HUNDRED, "lane", asks(1))
+    assert again.delays_seconds == []
+    assert again.wait_seconds == about(booking.wait_seconds)
+
+
+def test_slots_are_given_in_the_order_of_asking(limiter):
+    by_tokens = quota(tpm=60_000)
+    size = [Ask("small", 10), Ask("large", 3_000), Ask("tiny", 1), Ask("small too", 10)]
+
+    delays = limiter.book(by_tokens, "lane", size).delays_seconds
+
+    assert delays == sorted(delays)
+    later = limiter.book(by_tokens, "lane", [Ask("huge", 5_000), Ask("tiny", 1)])
+    assert later.delays_seconds == [], "a small request does not overtake a large one"
+
+
+def test_the_slowest_meter_decides_and_every_meter_is_charged(limiter):
+    both = quota(rpm=600, tpm=6_000)
+
+    booking = limiter.book(both, "lane", asks(3, tokens=97))
+
+    assert booking.delays_seconds == pytest.approx([0, 1, 2], abs=2e-5)
+    assert limiter.book(quota(rpm=600), "lane", asks(11)).delays_seconds[0] > 0, "requests were counted too"
+
+
+def test_days_are_metered_like_minutes(limiter):
+    for limited in (quota("r", rpd=8_640), quota("t", tpd=8_640)):
+        first, second = limiter.book(limited, "lane", asks(1)), limiter.book(limited, "lane", asks(1))
+
+        assert first.delays_seconds == [NOW]
+        assert second.delays_seconds == []
+        assert second.wait_seconds == about(10 / AIM)
+
+
+def test_a_request_larger_than_the_burst_goes_when_nothing_is_owed_and_leaves_a_debt(limiter):
+    by_tokens = quota(tpm=6_000)  # 97 a second
+
+    assert limiter.book(by_tokens, "lane", [Ask("large", 970)]).delays_seconds == [NOW]
+
+    assert limiter.book(by_tokens, "lane", [Ask("small", 1)]).wait_seconds == about(9)
+    assert limiter.book(by_tokens, "lane", [Ask("large too", 970)]).wait_seconds == about(10)
+
+
+def test_a_quota_without_limits_gives_every_slot_now(limiter):
+    booking = limiter.book(quota(), "lane", asks(500, tokens=10**6))
+
+    assert booking.delays_seconds == [0.0] * 500
+    assert booking.wait_seconds is None
+    assert limiter.book(quota(), "lane", []).delays_seconds == []
+
+
+def test_quotas_do_not_touch_each_other(limiter):
+    one = quota("q", "p", rpm=1)
+    limiter.book(one, "lane", asks(1))
+    limiter.pause(one, 60, "full")
+
+    for other in (quota("q2", "p", rpm=1), quota("q", "p2", rpm=1)):
+        assert limiter.book(other, "lane", asks(1)).delays_seconds == [NOW]
+        assert limiter.look(other).paused_seconds == 0
+
+
+def test_using_less_than_was_booked_makes_room(limiter):
+    by_tokens = quota(tpm=6_000)
+    limiter.book(by_tokens, "lane", [Ask("large", 970)])
+
+    limiter.settle(by_tokens, [Settled("large", 97 - 970)])
+
+    assert limiter.book(by_tokens, "lane", [Ask("next", 97)]).delays_seconds == [about(1)]
+
+
+def test_using_more_than_was_booked_takes_room(limiter):
+    by_tokens = quota(rpm=600, tpm=6_000)
+    limiter.book(by_tokens, "lane", [Ask("small", 97)])
+
+    limiter.settle(by_tokens, [Settled("small", 970 - 97)])
+
+    assert limiter.book(by_tokens, "lane", [Ask("next", 97)]).wait_seconds == about(10)
+
+
+def test_settling_never_makes_more_room_than_an_idle_quota_has(limiter):
+    by_tokens = quota(tpm=6_000)
+    limiter.book(by_tokens, "lane", [Ask("call", 97)])
+
+    limiter.settle(by_tokens, [Settled("call", -5_000)])
+
+    assert limiter.book(by_tokens, "lane", asks(2, tokens=97)).delays_seconds == [NOW, about(1)]
+
+
+def test_a_call_that_was_never_sent_gives_all_back(limiter):
+    both = quota(rpm=60, tpm=6_000)
+    before = limiter.book(both, "lane", [Ask("first", 10)]), limiter.book(both, "lane", [Ask("unsent", 10)])
+
+    limiter.settle(both, [Settled("unsent", -10, sent=False)])
+    again = limiter.book(both, "lane", [Ask("second", 10)])
+
+    assert again.delays_seconds == about(before[1].delays_seconds)
+
+
+def test_a_sent_call_gives_no_request_back(limiter):
+    sparse = quota(rpm=60)
+    limiter.book(sparse, "lane", [Ask("first", 10)])
+
+    limiter.settle(sparse, [Settled("first", -10)])
+
+    assert limiter.book(sparse, "lane", [Ask("second", 10)]).delays_seconds == [about(60 / 60 / AIM)]
+
+
+def test_a_pause_closes_the_quota_for_every_lane(limiter):
+    limiter.pause(SIX_HUNDRED, 30, "429: too fast")
+
+    for lane in ("lane", "other"):
+        booking = limiter.book(SIX_HUNDRED, lane, asks(2))
+        assert booking.delays_seconds == []
+        assert booking.wait_seconds == about(30 + SPACE)
+        view = limiter.look(SIX_HUNDRED, lane)
+        assert (view.paused_seconds, view.reason) == (about(30), "429: too fast")
+
+
+def test_a_pause_of_one_lane_leaves_the_others_open(limiter):
+    limiter.pause(SIX_HUNDRED, 30, "404: no such model", lane="lane")
+
+    assert limiter.book(SIX_HUNDRED, "lane", asks(1)).wait_seconds == about(30)
+    assert limiter.look(SIX_HUNDRED, "lane").reason == "404: no such model"
+    assert limiter.book(SIX_HUNDRED, "other", asks(1)).delays_seconds == [NOW]
+    assert limiter.look(SIX_HUNDRED).paused_seconds == 0
+
+
+def test_a_pause_never_shortens_another(limiter):
+    limiter.pause(SIX_HUNDRED, 30, "long")
+    limiter.pause(SIX_HUNDRED, 1, "short")
+    limiter.pause(SIX_HUNDRED, 1, "short", lane="lane")
+
+    assert limiter.look(SIX_HUNDRED, "lane").paused_seconds == about(30)
+    assert limiter.look(SIX_HUNDRED, "lane").reason == "long"
+    limiter.pause(SIX_HUNDRED, 60, "longer", lane="lane")
+    assert limiter.look(SIX_HUNDRED, "lane").paused_seconds == about(60)
+    assert limiter.look(SIX_HUNDRED, "lane").reason == "longer"
+    assert limiter.look(SIX_HUNDRED, "other").reason == "long"
+
+
+def test_a_pause_that_ends_within_the_horizon_gives_slots_behind_it(limiter):
+    limiter.pause(SIX_HUNDRED, 1, "429")
+
+    delays = limiter.book(SIX_HUNDRED, "lane", asks(3)).delays_seconds
+
+    assert delays == [about(1 + SPACE), about(1 + 3 * SPACE), about(1 + 5 * SPACE)]
+
+
+@pytest.mark.parametrize("asked_meanwhile", [True, False])
+def test_a_reopened_quota_starts_without_a_burst_and_at_half_speed(limiter, redis, asked_meanwhile):
+    limiter.book(SIX_HUNDRED, "lane", asks(1))
+    limiter.pause(SIX_HUNDRED, 30, "429")
+    if asked_meanwhile:
+        limiter.book(SIX_HUNDRED, "lane", asks(1))
+    lapse(redis, 30)
+    assert limiter.look(SIX_HUNDRED).paused_seconds == 0
+    assert limiter.look(SIX_HUNDRED).reason == ""
+
+    delays = limiter.book(SIX_HUNDRED, "lane", asks(8)).delays_seconds
+
+    steps = [later - sooner for sooner, later in pairwise(delays[1:])]
+    assert delays[1] > 0, "no stampede"
+    assert steps == pytest.approx([2 * SPACE] * len(steps), abs=2e-5)
+
+
+def test_ten_seconds_after_the_reopening_it_is_full_speed_again(limiter, redis):
+    limiter.pause(SIX_HUNDRED, 30, "429")
+    lapse(redis, 40.5)
+
+    delays = limiter.book(SIX_HUNDRED, "lane", asks(20)).delays_seconds
+
+    assert delays == pytest.approx([max(0.0, number * SPACE - 1) for number in range(1, 21)], abs=2e-5)
+
+
+def test_no_more_calls_fly_than_the_cap_over_all_limiters(redis_client_url):
+    capped = quota(max_in_flight=5)
+    limiters = [Limiter(connect(redis_client_url)) for _ in range(3)]
+    granted = [
+        len(limiter.book(capped, "lane", asks(3, prefix=f"worker{number}")).delays_seconds)
+        for number, limiter in enumerate(limiters)
+    ]
+    assert granted == [3, 2, 0]
+    assert limiters[0].look(capped).in_flight == 5
+    assert limiters[2].book(capped, "lane", asks(1)).wait_seconds == 0
+
+    limiters[0].settle(capped, [Settled("worker0-0", 0), Settled("worker1-0", 0, sent=False)])
+
+    assert len(limiters[2].book(capped, "lane", asks(3, prefix="worker2")).delays_seconds) == 2
+    for limiter in limiters:
+        limiter._redis.connection_pool.disconnect()
+
+
+def test_a_call_that_nobody_settles_is_forgotten_after_a_while(limiter, redis):
+    capped = quota(max_in_flight=2)
+    assert len(limiter.book(capped, "lane", asks(2)).delays_seconds) == 2
+    lapse(redis, 899)
+    assert limiter.look(capped).in_flight == 2
+    assert limiter.book(capped, "lane", asks(1, prefix="next")).delays_seconds == []
+
+    lapse(redis, 2)
+
+    assert limiter.look(capped).in_flight == 0
+    assert len(limiter.book(capped, "lane", asks(1, prefix="next")).delays_seconds) == 1
+
+
+def test_lost_state_restarts_with_one_burst(limiter, redis):
+    limiter.book(SIX_HUNDRED, "lane", asks(100))
+    limiter.pause(SIX_HUNDRED, 0.001, "429")
+    redis.flushall()
+
+    delays = limiter.book(SIX_HUNDRED, "lane", asks(20)).delays_seconds
+
+    assert delays == pytest.approx([max(0.0, number * SPACE - 1) for number in range(1, 21)], abs=2e-5)
+
+
+def test_times_are_kept_to_the_microsecond_and_not_for_ever(limiter, redis):
+    odd = quota(rpm=7_919, tpm=1_000_003, max_in_flight=100)
+    for number in range(50):
+        limiter.book(odd, "lane", [Ask(str(number), 77)])
+        limiter.settle(odd, [Settled(str(number), 3)])
+    limiter.book(odd, "lane", [Ask("last", 77)])
+    limiter.pause(odd, 0.5, "429")
+
+    (hash_key,) = [key for key in redis.scan_iter() if redis.type(key) == "hash"]
+    stored = redis.hgetall(hash_key)
+    stored.pop("pause_reason")
+    assert set(stored) == {"tat:requests", "tat:tokens", "pause", "slow"}
+    assert all(re.fullmatch(r"\d{16}", value) for value in stored.values()), stored
+    assert all(0 < redis.ttl(key) <= 2 * 24 * 3600 for key in redis.scan_iter())
+
+
+def test_workers_on_many_threads_share_one_allowance(redis_client_url):
+    client = connect(redis_client_url)
+    start = threading.Barrier(6)
+
+    def book(worker):
+        start.wait(30)
+        return [
+            delay
+            for turn in range(20)
+            for delay in Limiter(client)
+            .book(SIX_HUNDRED, "lane", asks(3, prefix=f"{worker}.{turn}"))
+            .delays_seconds
+        ]
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(6) as pool:
+        granted = sum(map(len, pool.map(book, range(6))))
+    took = time.monotonic() - began
+    client.connection_pool.disconnect()
+
+    assert int(3 / SPACE) <= granted <= (3 + took) / SPACE + 1
