@@ -48,7 +48,7 @@ def _lifespan(given: Settings | None) -> Callable[[FastAPI], AbstractAsyncContex
         try:
             yield {"settings": settings, "config": config, "database": database, "redis": redis}
         finally:
-            redis.close()
+            redis.connection_pool.disconnect()  # close() spares a pool that it was given
             database.close()
 
     return lifespan

@@ -1,5 +1,7 @@
-"""A JSON request body: counted while it is read, parsed strictly, and fitted to a model."""
+"""Request bodies: read as they come; and JSON ones counted, parsed strictly, and fitted to a model."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -7,10 +9,26 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 
 from api.deps import SettingsDep
-from api.problems import UnsupportedMediaType, invalid
+from api.problems import ClientSilent, UnsupportedMediaType, invalid
 from headrace.errors import InvalidRequest, TooLarge
 
 Model = TypeVar("Model", bound=BaseModel)
+
+SILENCE_SECONDS = 60.0
+
+
+async def chunks(request: Request) -> AsyncIterator[bytes]:
+    """The body, piece by piece. Raises ClientSilent when no next piece comes for a minute."""
+    stream = aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                chunk = await anext(stream, None)
+        except TimeoutError as error:
+            raise ClientSilent(f"Nothing came for {SILENCE_SECONDS:g} s; the body is not whole.") from error
+        if chunk is None:
+            return
+        yield chunk
 
 
 def fitted(model: type[Model], document: Any) -> Model:
@@ -26,7 +44,7 @@ async def _raw_body(request: Request, settings: SettingsDep) -> bytes:
     if kind != "application/json":
         raise UnsupportedMediaType(f"The body must be application/json, and not '{kind}'.")
     body = bytearray()
-    async for chunk in request.stream():
+    async for chunk in chunks(request):
         body += chunk
         if len(body) > settings.max_body_bytes:
             raise TooLarge(f"The body is larger than {settings.max_body_bytes} bytes.")

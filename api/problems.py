@@ -40,11 +40,16 @@ class UnsupportedMediaType(RequestError):
     status = 415
 
 
-def invalid(errors: Sequence[Mapping[str, Any]], *, within: str = "") -> InvalidRequest:
-    """The refusal for what pydantic found, in the first fault's name; `within` is where it was looking."""
+class ClientSilent(RequestError):
+    """The rest of the body did not come."""
+
+    status = 408
+
+
+def invalid(errors: Sequence[Mapping[str, Any]]) -> InvalidRequest:
+    """The refusal for what pydantic found, in the name of the first fault."""
     first = errors[0]
-    place = [str(step) for step in first["loc"] if step != "[key]"]
-    param = ".".join([within, *place] if within else place) or None
+    param = ".".join(str(step) for step in first["loc"] if step != "[key]") or None
     if first["type"] == "missing":
         message = f"Missing required parameter: '{param}'."
     else:

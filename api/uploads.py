@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from api.deps import CallerDep, DatabaseDep, SettingsDep
 from api.file_object import ExpiresAfter, FileObject
 from api.multipart import Form, boundary_of
-from api.payloads import fitted
+from api.payloads import chunks, fitted
 from headrace import files as stored
 from headrace.clock import now
 from headrace.db import Database
@@ -72,7 +72,7 @@ async def create_file(
 async def _received(request: Request, out: BinaryIO, max_file_bytes: int) -> Form:
     """Reads the body to its end. The disk is written to in large pieces, away from the event loop."""
     form = Form(boundary_of(request.headers.get("content-type", "")), max_file_bytes)
-    async for chunk in request.stream():
+    async for chunk in chunks(request):
         form.feed(chunk)
         if len(form.waiting) >= MEBIBYTE:
             await run_in_threadpool(out.write, form.take())
@@ -92,13 +92,11 @@ def _checked(form: Form, out: BinaryIO, max_line_bytes: int) -> Upload:
 
 def _document(form: Form) -> dict[str, Any]:
     """`expires_after[seconds]` and its like become members of `expires_after`."""
-    document: dict[str, Any] = {}
-    for name, value in form.fields.items():
-        group, bracket, member = name.partition("[")
-        if bracket:
-            document.setdefault(group, {})[member.rstrip("]")] = value
-        else:
-            document[name] = value
+    document: dict[str, Any] = {**form.fields}
+    names = {member: f"expires_after[{member}]" for member in ExpiresAfter.model_fields}
+    expiry = {member: form.fields[name] for member, name in names.items() if name in form.fields}
+    if expiry:
+        document["expires_after"] = expiry
     if form.filename is not None:
         document["file"] = form.filename
     return document

@@ -22,7 +22,7 @@ def everything(context: typer.Context, json: JsonFile = None) -> None:
     """Run every program with the figures that its promise names."""
     if context.invoked_subcommand is None:
         console = Console()
-        _finish(console, json, limits_program.measure(console), throughput_program.measure(console))
+        finish(console, json, limits_program.measure(console), throughput_program.measure(console))
 
 
 @app.command()
@@ -32,7 +32,7 @@ def limits(
 ) -> None:
     """600 RPM and 60,000 TPM over two workers: nothing lost, no 429s, the allowance used. About 100 s."""
     console = Console()
-    _finish(console, json, limits_program.measure(console, jobs))
+    finish(console, json, limits_program.measure(console, jobs))
 
 
 @app.command()
@@ -42,10 +42,11 @@ def throughput(
 ) -> None:
     """Jobs a second and CPU a job, beside a bare `requests` + gevent loop. About 90 s."""
     console = Console()
-    _finish(console, json, throughput_program.measure(console, jobs))
+    finish(console, json, throughput_program.measure(console, jobs))
 
 
-def _finish(console: Console, json: Path | None, *reports: Report) -> None:
+def finish(console: Console, json: Path | None, *reports: Report) -> None:
+    """Show and write what was found. Raises typer.Exit(1) if a promise is broken."""
     for report in reports:
         report.show(console)
     if json is not None:

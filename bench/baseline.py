@@ -46,5 +46,5 @@ def _children(commands: Sequence[Sequence[str]]) -> Iterator[list["subprocess.Po
         yield children
     finally:
         for child in children:
-            child.kill()
-            child.communicate()
+            with child:  # closes its pipe and waits for it
+                child.kill()

@@ -26,7 +26,7 @@ def bench_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="headrace-bench-"))
     try:
         yield folder
-    except Exception:
+    except BaseException:
         print(f"what is left of this run lies in {folder}", file=sys.stderr)
         raise
     shutil.rmtree(folder)

@@ -25,6 +25,9 @@ from headrace.store import keys
 DEADLINE_SECONDS = 20.0
 QUEUE = "headrace:headrace"
 
+# For what is decided without asking the database: once is enough.
+on_one_database = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+
 
 @contextmanager
 def running_api(db: Database, redis_url: str, folder: Path, **options: Any) -> Iterator["Api"]:

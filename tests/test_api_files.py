@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from headrace.clock import now
 from headrace.store import tables
-from tests.api_server import refusal
+from tests.api_server import on_one_database, refusal
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
@@ -66,6 +66,7 @@ def test_the_list_can_be_of_one_purpose(api):
     assert [file.id for file in api.sdk().files.list(purpose="user_data")] == [other["id"]]
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("query", "param", "code"),
     [

@@ -10,7 +10,7 @@ from sqlalchemy import text, update
 from headrace.clock import now
 from headrace.settings import Settings
 from headrace.store import tables, workers
-from tests.api_server import DEADLINE_SECONDS, refusal, running_api, serving
+from tests.api_server import DEADLINE_SECONDS, on_one_database, refusal, running_api, serving
 from tests.servers import free_port
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
@@ -79,6 +79,7 @@ def test_before_the_first_migration_it_says_what_to_do(database_url, redis_clien
     assert checks["workers"] != "ok"
 
 
+@on_one_database
 def test_it_is_not_ready_without_a_folder_to_write(store, redis_client_url, tmp_path):
     (tmp_path / "files").write_text("a file where the folder should be")
 
@@ -89,6 +90,7 @@ def test_it_is_not_ready_without_a_folder_to_write(store, redis_client_url, tmp_
     assert "HEADRACE_DATA_DIR" in wrong["data_dir"]
 
 
+@on_one_database
 def test_without_redis_it_is_not_ready_and_yet_takes_work_in(store, tmp_path):
     with running_api(store.db, f"redis://127.0.0.1:{free_port()}/0", tmp_path) as api:
         status, wrong = ready(api)
@@ -120,6 +122,7 @@ def test_with_any_model_allowed_the_list_is_of_those_asked_for(api):
     assert caught.value.code == "model_not_found"
 
 
+@on_one_database
 def test_with_models_configured_the_list_is_theirs_and_no_other_is_taken(store, redis_client_url, tmp_path):
     config = tmp_path / "headrace.toml"
     config.write_text(TOML)

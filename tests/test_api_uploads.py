@@ -15,7 +15,7 @@ import pytest
 import requests
 from sqlalchemy import text
 
-from tests.api_server import DEADLINE_SECONDS, refusal, running_api, wait_until
+from tests.api_server import DEADLINE_SECONDS, on_one_database, refusal, running_api, wait_until
 from tests.servers import free_port
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
@@ -108,6 +108,7 @@ def test_the_parts_may_come_in_any_order(api):
     assert api.call("GET", f"/v1/files/{file['id']}/content").content == LINES
 
 
+@on_one_database
 def test_a_body_that_comes_byte_by_byte_is_read_all_the_same(api):
     content = b'{"text": "\\r\\n--the-boundar"}\r\n--the-boundary-not\r\n-'
     body = part("file", content, "a.jsonl") + PURPOSE + END
@@ -134,6 +135,7 @@ def test_only_batch_files_expire_unless_asked_for(api):
     assert asked.expires_at == asked.created_at + 7200
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("fields", "param", "code"),
     [
@@ -175,6 +177,7 @@ def test_a_field_that_is_wrong_is_named_and_nothing_is_kept(api, fields, param, 
     assert api.stored() == []
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -209,6 +212,7 @@ def test_a_bad_later_line_is_not_the_uploads_business(api):
     assert api.upload(LINES + b"not json\n").json()["status"] == "processed"
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("body", "param"),
     [
@@ -232,6 +236,7 @@ def test_a_multipart_body_that_is_not_whole_and_right_is_refused(api, body, para
     assert api.stored() == []
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("content_type", "status"),
     [
@@ -252,6 +257,7 @@ def test_a_body_of_another_kind_is_refused(api, content_type, status):
     assert api.stored() == []
 
 
+@on_one_database
 def test_a_file_may_be_as_large_as_the_limit_and_not_a_byte_larger(store, redis_client_url, tmp_path):
     with running_api(store.db, redis_client_url, tmp_path, max_file_bytes=3 * MEBIBYTE) as api:
         filling = b" " * (3 * MEBIBYTE - len(LINES))
@@ -265,6 +271,7 @@ def test_a_file_may_be_as_large_as_the_limit_and_not_a_byte_larger(store, redis_
         assert api.stored() == before
 
 
+@on_one_database
 def test_a_file_over_the_limit_is_refused_before_it_is_all_there(store, redis_client_url, tmp_path):
     with running_api(store.db, redis_client_url, tmp_path, max_file_bytes=MEBIBYTE) as api:
         with sending(api, content_length=10**12) as sender:
@@ -275,6 +282,7 @@ def test_a_file_over_the_limit_is_refused_before_it_is_all_there(store, redis_cl
         wait_until(lambda: api.stored() == [], "the refused file to go")
 
 
+@on_one_database
 def test_an_upload_that_is_cut_off_leaves_nothing(api):
     with sending(api, content_length=50 * MEBIBYTE) as sender:
         sender.sendall(PURPOSE + part("file", LINES + b"x" * (5 * MEBIBYTE), "a.jsonl"))
@@ -296,6 +304,7 @@ def test_a_file_whose_row_cannot_be_written_is_not_kept(api, store):
     assert api.stored() == []
 
 
+@on_one_database
 def test_a_folder_that_cannot_be_written_is_no_fault_of_the_client(store, redis_client_url, tmp_path):
     with running_api(store.db, redis_client_url, tmp_path) as api:
         api.settings.files_dir.write_text("a file where the folder should be")
@@ -306,6 +315,7 @@ def test_a_folder_that_cannot_be_written_is_no_fault_of_the_client(store, redis_
     assert refusal(response)["type"] == "service_unavailable_error"
 
 
+@on_one_database
 def test_the_api_answers_others_while_a_large_file_comes_in(api):
     answered = 0
     with ThreadPoolExecutor() as background:
@@ -318,6 +328,7 @@ def test_the_api_answers_others_while_a_large_file_comes_in(api):
     assert answered > 3
 
 
+@on_one_database
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="it reads /proc")
 def test_the_memory_stays_flat_while_a_large_file_comes_in(api, tmp_path):
     """A process of its own, started as in production, so that its memory is its own too."""

@@ -8,10 +8,14 @@ from pathlib import Path
 import orjson
 import pytest
 import requests
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
+from typer.testing import CliRunner
 
 from bench import cpu, limits, throughput
+from bench.__main__ import app, finish
 from bench.inputs import bodies, custom_ids, write_input
 from bench.own_run import OwnRun
 from bench.pace import Pace
@@ -180,6 +184,28 @@ def test_throughput_is_set_against_the_mean_of_both_bare_runs():
     assert figures["speed_of_bare"] == pytest.approx(500 / 1500)
     assert figures["cpu_of_bare"] == pytest.approx(1.5 / 0.5)
     assert throughput.report(found).broken == []
+
+
+def test_a_broken_promise_ends_with_exit_code_1_and_the_figures_are_kept_all_the_same(tmp_path):
+    calls = [Call(at, 90, False) for at in at_a_pace(900, 60 / 580)]
+    kept, broken = (
+        limits.report(limits.findings(asked, Counter(a=1), calls)) for asked in (["a"], ["a", "b"])
+    )
+
+    finish(Console(quiet=True), None, kept)
+    with pytest.raises(typer.Exit) as ended:
+        finish(Console(quiet=True), tmp_path / "figures.json", kept, broken)
+
+    assert ended.value.exit_code == 1
+    figures = orjson.loads((tmp_path / "figures.json").read_bytes())
+    assert figures["programs"]["limits"]["broken"] == ["jobs lost"]
+
+
+def test_help_lists_every_program():
+    shown = CliRunner().invoke(app, ["--help"])
+
+    assert "limits" in shown.output
+    assert "throughput" in shown.output
 
 
 @pytest.mark.slow

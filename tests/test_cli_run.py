@@ -79,23 +79,22 @@ def test_without_a_key_for_openai_nothing_is_sent(tmp_path):
 
 
 def test_the_same_command_goes_on_where_an_interrupted_one_stopped(tmp_path):
-    (tmp_path / "prompts.txt").write_text("".join(f"Question {number}?\n" for number in range(60)))
+    (tmp_path / "prompts.txt").write_text("".join(f"Question {number}?\n" for number in range(100)))
     arguments = ("run", "prompts.txt", "-m", "m", "--workers", 1)
     with SimulatorProcess(SimulatorConfig(latency_ms=20)) as simulator:
-        settings = {"HEADRACE_PROVIDER_URL": simulator.base_url, "HEADRACE_RPM": "600"}
-        stopped_by(signal.SIGINT, 15, simulator, arguments, tmp_path, settings)
-        polite = simulator.stats()["received"]
-        stopped_by(signal.SIGKILL, 35, simulator, arguments, tmp_path, settings)
+        settings = {"HEADRACE_PROVIDER_URL": simulator.base_url, "HEADRACE_RPM": "900"}
+        stopped_by(signal.SIGINT, 10, simulator, arguments, tmp_path, settings)
+        polite = simulator.stats()["answered"]
+        stopped_by(signal.SIGKILL, polite + 10, simulator, arguments, tmp_path, settings)
 
         ended = headrace(*arguments, cwd=tmp_path, **settings)
 
         calls = simulator.stats()["received"]
     assert ended.returncode == 0, ended.stderr
     assert "resuming batch_" in ended.stdout
-    assert 15 <= polite < 35
-    # A kill may cost the calls that were under way; at this pace, with this latency, there are few.
-    assert 60 <= calls <= 63
-    assert len(results(tmp_path / "prompts.results.jsonl")) == 60
+    assert len(results(tmp_path / "prompts.results.jsonl")) == 100
+    # The kill may cost what was under way, or not written down yet: at 15 calls a second that is little.
+    assert 100 <= calls <= 105
 
 
 def stopped_by(blow, answers, simulator, arguments, folder, settings):

@@ -268,7 +268,7 @@ def test_a_call_that_nobody_settles_is_forgotten_after_a_while(limiter, redis):
 def test_lost_state_restarts_with_one_burst(limiter, redis):
     limiter.book(SIX_HUNDRED, "lane", asks(100))
     limiter.pause(SIX_HUNDRED, 0.001, "429")
-    redis.flushall()
+    redis.flushdb()
 
     delays = limiter.book(SIX_HUNDRED, "lane", asks(20)).delays_seconds
 

@@ -125,24 +125,24 @@ def test_sigterm_lets_the_calls_under_way_end_and_makes_no_new_one(plant):
 
 @on_sqlite
 def test_a_storm_of_429s_costs_no_attempt(plant):
-    witness = plant.provider(rpm=900, window="bucket", burst_seconds=1)
+    witness = plant.provider(rpm=1200, window="bucket", burst_seconds=1)
     plant.worker()
     stubborn = [
         chat(f"[[sim:429:{form}x2]] {number}", custom_id=f"{form}-{number}")
         for form in ("1", "0", "-1", "date", "absent")
-        for number in range(3)
+        for number in range(2)
     ]
 
-    batch = plant.finished(plant.submit(*stubborn, *many(60)))
+    batch = plant.finished(plant.submit(*stubborn, *many(50)))
 
-    assert (batch.status, batch.succeeded) == (BatchStatus.COMPLETED, 75)
+    assert (batch.status, batch.succeeded) == (BatchStatus.COMPLETED, 60)
     jobs = plant.store.jobs(batch.id)
     assert {job.attempts for job in jobs} == {1}
     calls, attempts = witness.calls(), attempts_of(plant.store.db, batch.id)
     assert_explained(calls, attempts)
     refused = [attempt for attempt in attempts.values() if attempt.outcome == Outcome.REFUSED]
-    assert len(refused) == len([call for call in calls if call.status == 429]) >= 30
-    assert len(attempts) == len(refused) + 75
+    assert len(refused) == len([call for call in calls if call.status == 429]) >= 20
+    assert len(attempts) == len(refused) + 60
     assert sum(job.calls for job in jobs) == len(calls)
 
 
@@ -153,12 +153,13 @@ def test_a_refused_key_pauses_everything_and_says_so_until_it_is_repaired(plant,
     batch_id = plant.submit(*many(50))
 
     eventually(lambda: plant.store.batch_row(batch_id).notice, 20)
-    time.sleep(2.5)  # long enough for a sweep, which finds nothing to do
+    time.sleep(2.5)  # for a sweep, which wakes nobody
     assert witness.count("received") <= 10
     notice = plant.store.batch_row(batch_id).notice
     assert "401" in notice
     assert "Incorrect API key" in notice
-    assert {(job.state, job.attempts) for job in plant.store.jobs(batch_id)} == {(JobState.QUEUED, 0)}
+    waiting = {(JobState.QUEUED, 0)}
+    eventually(lambda: {(job.state, job.attempts) for job in plant.store.jobs(batch_id)} == waiting)
 
     assert worker.stop() == 0
     plant.worker()

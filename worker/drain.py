@@ -58,7 +58,7 @@ class Drain:
         self._tools = tools
         self._estimator = Estimator()
         self._claimed: deque[Claim] = deque()
-        self._slice = LARGEST_SLICE
+        self._slice = SMALLEST_SLICE
         self._under_way = 0
         self._book_at = 0.0
         self._welcome = False
@@ -88,6 +88,9 @@ class Drain:
     def _round(self, end: float) -> float | None:
         """Claim and book; the seconds until it is worth doing again, None when nothing is left to do."""
         try:
+            early = self._book_at - time.monotonic()
+            if early > 0 and not self._claimed:  # the quota is closed, and what was claimed is released
+                return early
             self._claim()
             return self._book() if self._claimed else self._idle(end - time.monotonic())
         except (SQLAlchemyError, Unavailable) as error:
@@ -136,10 +139,11 @@ class Drain:
             self._slice = min(LARGEST_SLICE, self._slice * 2)
             return SHORTEST_PAUSE_SECONDS if self._under_way < self._window() else LENGTH_SECONDS
         self._slice = max(SMALLEST_SLICE, min(LARGEST_SLICE, 2 * granted))
-        pause = max(SHORTEST_PAUSE_SECONDS, wait - REBOOK_EARLY_SECONDS)
+        # A long wait may turn out shorter: a large request is settled, or somebody repairs the account.
+        pause = min(max(SHORTEST_PAUSE_SECONDS, wait - REBOOK_EARLY_SECONDS), LONGEST_HOLD_SECONDS)
+        self._book_at = time.monotonic() + pause
         if wait > LONGEST_HOLD_SECONDS:
             self._release(pause)
-        self._book_at = time.monotonic() + pause
         return pause
 
     def _idle(self, left: float) -> float | None:

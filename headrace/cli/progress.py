@@ -27,7 +27,7 @@ class Display:
     def __init__(self) -> None:
         self._pace = _Pace()
         self._notice: str | None = None
-        self._said = ""
+        self._last = self._said = ""
         self._said_at = 0.0
 
     def __enter__(self) -> Self:
@@ -37,6 +37,8 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """The last state stays on the screen."""
+        if self._last != self._said:
+            self._say(self._last)
 
     def show(self, batch: BatchView) -> None:
         """The batch as it is now."""
@@ -47,11 +49,11 @@ class Display:
         self._draw(batch, self._summary(batch))
 
     def _draw(self, batch: BatchView, summary: str) -> None:
+        self._last = f"{batch.status:<11}  {summary}"
         quiet = time.monotonic() - self._said_at
-        text = f"{batch.status:<11}  {summary}"
-        if quiet > QUIET_SECONDS or (quiet > LINE_SECONDS and text != self._said):
-            self._say(text)
-            self._said, self._said_at = text, time.monotonic()
+        if quiet > QUIET_SECONDS or (quiet > LINE_SECONDS and self._last != self._said):
+            self._say(self._last)
+            self._said, self._said_at = self._last, time.monotonic()
 
     def _say(self, text: str) -> None:
         typer.echo(text)

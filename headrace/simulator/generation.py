@@ -1,5 +1,6 @@
 """What the pretended model writes: lengths, usage and text, all of them functions of the request's hash."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -104,5 +105,12 @@ def _text(question: str, tokens: int, offset: int) -> str:
     room = tokens - count_text(prefix)
     if room <= 0:
         return prefix[: tokens * width]
-    start, size = offset % len(filler), room * width
+    starts = _sentences(filler)
+    start, size = starts[offset % len(starts)], room * width
     return prefix + (filler * (size // len(filler) + 2))[start : start + size]
+
+
+@lru_cache(maxsize=2)
+def _sentences(text: str) -> list[int]:
+    """Where each sentence of a text begins."""
+    return [0, *(end.end() for end in re.finditer(r"\. |。", text) if end.end() < len(text))]
