@@ -1,0 +1,7 @@
+"""A client for headrace's own API, as the command line uses it. Programs have the `openai` SDK."""
+
+from headrace.client.calls import Client
+from headrace.client.transport import Refused, Unreachable
+from headrace.client.views import BatchView, ResultsPage
+
+__all__ = ["BatchView", "Client", "Refused", "ResultsPage", "Unreachable"]

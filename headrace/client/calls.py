@@ -1,0 +1,109 @@
+"""The calls that the command line makes."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+import requests
+
+from headrace.client.form import FileForm
+from headrace.client.transport import Refused, Transport, Unreachable
+from headrace.client.views import BatchView, ResultsPage
+
+UPLOAD_TIMEOUT_SECONDS = (5.0, 600.0)
+RESULTS_PAGE = 500
+
+T = TypeVar("T")
+
+
+class Client:
+    """Calls one headrace with one key. Every method raises Refused or Unreachable.
+
+    Reading is repeated when that may help; what submits or changes is sent once.
+    """
+
+    def __init__(self, base_url: str, api_key: str) -> None:
+        """`base_url` with or without /v1."""
+        self._transport = Transport(base_url, api_key)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def not_ready(self) -> str | None:
+        """Why work cannot be done now; None when it can."""
+        try:
+            self._transport.once("GET", "/readyz")
+        except (Refused, Unreachable) as error:
+            return str(error)
+        return None
+
+    def upload(self, path: Path, name: str) -> str:
+        """Send a `.jsonl` file under a name, piece by piece; returns its id."""
+        with path.open("rb") as file:
+            form = FileForm(file, name)
+            answer = self._transport.once(
+                "POST", "/v1/files", data=form, headers=form.headers, timeout=UPLOAD_TIMEOUT_SECONDS
+            )
+        return _understood(answer, _id)
+
+    def create_batch(self, file_id: str, endpoint: str, metadata: Mapping[str, str]) -> BatchView:
+        """Have the requests of an uploaded file run."""
+        wanted = {
+            "input_file_id": file_id,
+            "endpoint": endpoint,
+            "completion_window": "24h",
+            "metadata": dict(metadata),
+        }
+        return _understood(self._transport.once("POST", "/v1/batches", json=wanted), _batch)
+
+    def batch(self, batch_id: str) -> BatchView:
+        """The batch as it stands."""
+        return _understood(self._transport.get(_path_of(batch_id)), _batch)
+
+    def batches(self, page: int = 100) -> Iterator[BatchView]:
+        """All batches, newest first, fetched `page` by page."""
+        after: dict[str, str] = {}
+        has_more = True
+        while has_more:
+            answer = self._transport.get("/v1/batches", {"limit": page, **after})
+            shown, has_more = _understood(answer, _page)
+            yield from shown
+            after = {"after": shown[-1].id} if shown else {}
+
+    def cancel(self, batch_id: str) -> BatchView:
+        """Ask a batch to end."""
+        return _understood(self._transport.once("POST", f"{_path_of(batch_id)}/cancel"), _batch)
+
+    def results(self, batch_id: str, after: int) -> ResultsPage:
+        """The results behind the cursor `after` (0: from the start), at most a page of them."""
+        query: dict[str, str | int] = {"after": after, "limit": RESULTS_PAGE}
+        answer = self._transport.get(f"{_path_of(batch_id)}/results", query)
+        return _understood(answer, ResultsPage.of)
+
+
+def _path_of(batch_id: str) -> str:
+    return f"/v1/batches/{quote(batch_id, safe='')}"
+
+
+def _understood(answer: requests.Response, read: Callable[[requests.Response], T]) -> T:
+    """What `read` finds in the answer: somebody else's server may answer 200 too."""
+    try:
+        return read(answer)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Unreachable(f"{answer.url} gave an answer that makes no sense: is that headrace?") from error
+
+
+def _id(answer: requests.Response) -> str:
+    return str(answer.json()["id"])
+
+
+def _batch(answer: requests.Response) -> BatchView:
+    return BatchView.of(answer.json())
+
+
+def _page(answer: requests.Response) -> tuple[list[BatchView], bool]:
+    listed = answer.json()
+    shown = [BatchView.of(batch) for batch in listed["data"]]
+    return shown, bool(shown and listed["has_more"])

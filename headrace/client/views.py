@@ -1,0 +1,65 @@
+"""What the API shows, as the command line needs it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import requests
+
+from headrace.usage import NO_USAGE, usage_of
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """A batch as the API shows it (contract 2.3). `usage` has the fields of `headrace.usage.Usage`."""
+
+    id: str
+    status: str
+    created_at: int
+    total: int
+    succeeded: int
+    failed: int
+    usage: Mapping[str, int]
+    errors: list[dict[str, Any]]
+    notice: str | None
+    metadata: Mapping[str, str]
+
+    @classmethod
+    def of(cls, shown: Mapping[str, Any]) -> Self:
+        """From the API's object."""
+        counts, errors = shown["request_counts"], shown["errors"] or {}
+        return cls(
+            id=shown["id"],
+            status=shown["status"],
+            created_at=shown["created_at"],
+            total=counts["total"],
+            succeeded=counts["completed"],
+            failed=counts["failed"],
+            usage=asdict(usage_of(shown) or NO_USAGE),
+            errors=errors.get("data", []),
+            notice=shown.get("notice"),
+            metadata=shown["metadata"] or {},
+        )
+
+    @property
+    def done(self) -> int:
+        """Requests that ran to their end."""
+        return self.succeeded + self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsPage:
+    """Output lines (contract 3.2) in the order in which they came, and the cursor to go on behind them."""
+
+    lines: list[bytes]
+    cursor: int
+    has_more: bool
+
+    @classmethod
+    def of(cls, answer: requests.Response) -> Self:
+        """From the API's answer."""
+        return cls(
+            lines=[line for line in answer.content.split(b"\n") if line],
+            cursor=int(answer.headers["x-headrace-cursor"]),
+            has_more=answer.headers["x-headrace-has-more"] == "true",
+        )
