@@ -24,6 +24,7 @@ from headrace.store import keys
 
 DEADLINE_SECONDS = 20.0
 QUEUE = "headrace:headrace"
+MEBIBYTE = 1024 * 1024
 
 # For what is decided without asking the database: once is enough.
 on_one_database = pytest.mark.parametrize("store", ["sqlite"], indirect=True)

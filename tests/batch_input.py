@@ -7,7 +7,6 @@ from headrace.config import Config, load_config
 from headrace.files import path_of
 from headrace.models import File
 from headrace.settings import Settings
-from headrace.store import files
 from tests.scene import Scene
 from worker.ingest import Ingest
 from worker.stopping import StopFlag
@@ -22,7 +21,7 @@ def given(store: Scene, settings: Settings, *lines: Any, purpose: str = "batch")
     path_of(settings.files_dir, INPUT).write_bytes(content)
     file = File(id=INPUT, api_key_id=store.key_id, purpose=purpose, filename="in.jsonl", bytes=len(content))
     with store.db.begin() as session:
-        files.add(session, file)
+        session.merge(file)
     return store.new_batch()
 
 

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from headrace.cli.main import main
 from tests.simulated import eventually
 
 COMMAND = str(Path(sys.executable).with_name("headrace"))
@@ -27,6 +30,16 @@ def headrace(
         check=False,
         timeout=DEADLINE_SECONDS,
     )
+
+
+def in_process(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: object
+) -> tuple[object, str, str]:
+    """Run a command here, which is quicker: exit status, standard output, standard error."""
+    monkeypatch.setattr(sys, "argv", ["headrace", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code, *capfd.readouterr()
 
 
 class Running:

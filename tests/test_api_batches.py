@@ -132,7 +132,7 @@ def test_a_batch_must_be_an_object(api, body):
 
 
 def test_metadata_at_its_limits_comes_back_as_it_was(api):
-    metadata = {f"{n:064}": "值" * 512 for n in range(16)}
+    metadata = {f"{n:064}": "值" * 512 for n in range(15)} | {"nul": "a\0b"}
 
     batch = api.sdk().batches.create(**REQUEST, metadata=metadata)
 
@@ -224,7 +224,9 @@ def test_a_batch_that_ended_cannot_be_cancelled_and_the_sdk_asks_once(api, store
     with pytest.raises(openai.ConflictError) as caught:
         api.sdk(max_retries=5).batches.cancel(batch_id)
 
-    assert caught.value.body["message"] == f"Cannot cancel a batch with status '{status}'."
+    assert (
+        caught.value.response.json()["error"]["message"] == f"Cannot cancel a batch with status '{status}'."
+    )
     assert (caught.value.param, caught.value.code) == (None, None)
     assert caught.value.response.headers["x-should-retry"] == "false"
     assert caught.value.response.request.headers["x-stainless-retry-count"] == "0"

@@ -109,6 +109,32 @@ def test_a_busy_writer_does_not_hold_the_answer_up(api, store):
         assert api.call("GET", "/v1/batches").status_code == 200
 
 
+@on_one_database
+def test_every_route_is_described_for_machines(api):
+    described = requests.get(f"{api.url}/openapi.json", timeout=DEADLINE_SECONDS).json()["paths"]
+
+    assert {f"{method.upper()} {path}" for path, methods in described.items() for method in methods} == {
+        "POST /v1/files",
+        "GET /v1/files",
+        "GET /v1/files/{file_id}",
+        "GET /v1/files/{file_id}/content",
+        "DELETE /v1/files/{file_id}",
+        "POST /v1/batches",
+        "GET /v1/batches",
+        "GET /v1/batches/{batch_id}",
+        "POST /v1/batches/{batch_id}/cancel",
+        "GET /v1/batches/{batch_id}/results",
+        "POST /v1/jobs",
+        "GET /v1/jobs",
+        "GET /v1/jobs/{job_id}",
+        "POST /v1/jobs/{job_id}/cancel",
+        "GET /v1/models",
+        "GET /v1/models/{model_id}",
+        "GET /healthz",
+        "GET /readyz",
+    }
+
+
 def test_with_any_model_allowed_the_list_is_of_those_asked_for(api):
     assert api.sdk().models.list().data == []
     api.call("POST", "/v1/jobs", json={"model": "org/any", "messages": [{"role": "user"}]})

@@ -156,7 +156,7 @@ def test_every_answer_has_an_id_of_its_own_and_the_sdk_shows_it(api):
     made = api.sdk().batches.create(**BATCH)
 
     assert len(ids) == 4
-    assert made._request_id.startswith("req_")
+    assert str(made._request_id).startswith("req_")
     with pytest.raises(openai.NotFoundError) as caught:
         api.sdk().batches.retrieve("batch_nothere")
     assert caught.value.request_id.startswith("req_")

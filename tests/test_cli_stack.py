@@ -1,20 +1,20 @@
 """The commands that speak to a headrace which runs, and the resuming of a run, on one real stack."""
 
 import json
-import sys
+from functools import partial
 
 import pytest
 
 from headrace.cli.conversion import Rules
 from headrace.cli.inputs import read_input
 from headrace.cli.local import HASH_KEY, run_on
-from headrace.cli.main import main
 from headrace.cli.results_file import ResultsFile
 from headrace.cli.submission import submit
 from headrace.client import Client
 from headrace.embedded import Stack
 from headrace.settings import Settings
 from headrace.simulator import SimulatorConfig, SimulatorProcess
+from tests.commands import in_process
 from tests.simulated import eventually
 
 CONFIGURATION = """
@@ -53,20 +53,12 @@ def client(stack):
 
 
 @pytest.fixture
-def headrace(stack, tmp_path, monkeypatch, capfdbinary):
+def headrace(stack, tmp_path, monkeypatch, capfd):
     """Runs a command against the stack; returns its exit status, standard output and standard error."""
-
-    def headrace(*arguments):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("HEADRACE_URL", stack.base_url)
-        monkeypatch.setenv("HEADRACE_DATA_DIR", str(stack.folder.path))
-        monkeypatch.setattr(sys, "argv", ["headrace", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfdbinary.readouterr()
-        return ended.value.code, out.decode(), err.decode()
-
-    return headrace
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HEADRACE_URL", stack.base_url)
+    monkeypatch.setenv("HEADRACE_DATA_DIR", str(stack.folder.path))
+    return partial(in_process, monkeypatch, capfd)
 
 
 @pytest.fixture
@@ -121,7 +113,7 @@ def test_results_can_be_followed_into_a_file(headrace, prompts, tmp_path):
 
 
 def test_batches_are_listed_newest_first(headrace, prompts):
-    ids = [headrace("submit", prompts("Hi"), "-m", "m")[1].strip() for _ in range(3)]
+    ids = [headrace("submit", prompts("Hi"), "-m", "m", "--wait")[1].split()[0] for _ in range(3)]
 
     status, listed, _ = headrace("batches", "--limit", 2)
 

@@ -27,8 +27,10 @@ from headrace.store import tables
 from tests.simulated import eventually
 from tests.witness import Witness, assert_explained, attempts_of, tokens_of
 
+on_sqlite = pytest.mark.parametrize("mill", ["sqlite"], indirect=True)
+
 FINAL = ("completed", "failed", "expired", "cancelled")
-TIMEOUT_SECONDS = 3.0
+TIMEOUT_SECONDS = 2.0
 MODELS = """
 [providers.good]
 base_url = "{good}"
@@ -39,10 +41,10 @@ base_url = "{flaky}"
 provider = "good"
 [quotas.quick]
 provider = "good"
-rpm = 12000
+rpm = 18000
 [quotas.slow]
 provider = "good"
-rpm = 600
+rpm = 1800
 [quotas.flaky]
 provider = "flaky"
 
@@ -224,17 +226,16 @@ def test_a_killed_worker_and_a_killed_valkey_cost_at_most_the_calls_in_flight(mi
     assert len(mill.lines_of(batch.output_file_id)) == count
     calls, attempts = mill.good.calls("quick"), attempts_of(mill.db, batch.id)
     assert_explained(calls, attempts)
-    lost = [attempt for attempt in attempts.values() if attempt.error_code == "worker_lost"]
-    assert lost
-    assert len(attempts) == count + len(lost)
-    assert len(calls) <= count + len(lost)
-    assert Counter(attempt.outcome for attempt in attempts.values())[Outcome.SUCCEEDED] == count
+    ends = Counter((attempt.outcome, attempt.error_code) for attempt in attempts.values())
+    lost = ends[Outcome.AMBIGUOUS, "worker_lost"]
+    assert ends == {(Outcome.SUCCEEDED, None): count, (Outcome.AMBIGUOUS, "worker_lost"): lost}
+    assert 0 < len(calls) - count <= lost
     mill.stack.check()
 
 
 @pytest.mark.slow
 def test_a_cancelled_batch_makes_no_more_calls_and_accounts_for_the_rest(mill):
-    count = 150
+    count = 300
     batch = mill.submit(chats("slow", count))
     eventually(lambda: mill.completed(batch.id) >= 5, 30)
 
@@ -255,8 +256,9 @@ def test_a_cancelled_batch_makes_no_more_calls_and_accounts_for_the_rest(mill):
 
 
 @pytest.mark.slow
+@on_sqlite
 def test_a_batch_past_its_window_expires_with_what_it_has(mill):
-    count = 150
+    count = 300
     batch = mill.submit(chats("slow", count))
     eventually(lambda: mill.completed(batch.id) >= 5, 30)
 

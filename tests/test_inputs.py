@@ -181,8 +181,8 @@ def test_the_hash_is_that_of_the_requests_and_not_of_their_spelling(read):
         ('{"messages": []}', "'body.messages' is required and must not be empty."),
         ('{"messages": ["Hi"]}', "'body.messages' must be a list of objects."),
         ('{"prompt": "Hi", "stream": true}', "A request in a batch cannot stream."),
-        ('{"prompt": "Hi", "custom_id": ""}', "'custom_id' must be a string that is not empty."),
-        ('{"prompt": "Hi", "id": true}', "'custom_id' must be a string that is not empty."),
+        ('{"prompt": "Hi", "custom_id": ""}', "'custom_id' must be a string"),
+        ('{"prompt": "Hi", "id": true}', "'custom_id' must be a string"),
         ('{"prompt": "Hi", "model": "unknown"}', "The model 'unknown' is not configured here."),
         (
             '{"prompt": "Hi", "x": ' + "[" * 80 + "]" * 80 + "}",
@@ -196,9 +196,9 @@ def test_the_hash_is_that_of_the_requests_and_not_of_their_spelling(read):
 def test_a_faulty_line_is_named_with_its_fault(faults, line, said):
     content = lines({"prompt": "Hi", "id": "first"}) + "\n" + line + "\n" + lines({"prompt": "Hi"})
 
-    assert faults(content, knows_model=lambda model: model == "m", max_line_bytes=1000) == [
-        f"input.jsonl:3: {said}"
-    ]
+    (told,) = faults(content, knows_model=lambda model: model == "m", max_line_bytes=1000)
+
+    assert told.startswith(f"input.jsonl:3: {said}")
 
 
 def test_a_model_is_needed_from_somewhere(faults):

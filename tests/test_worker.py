@@ -80,31 +80,30 @@ def test_a_batch_of_conversations_is_answered_and_accounted_for(plant):
     assert not [secret for secret in (KEY, "secret of the mill", "水车") if secret in log]
 
 
-@pytest.mark.parametrize(
-    ("endpoint", "body"),
-    [
-        ("/v1/completions", {"prompt": "Once"}),
-        ("/v1/embeddings", {"input": ["你好", "Hello"]}),
-        ("/v1/responses", {"input": "Hello"}),
-    ],
-)
 @on_sqlite
-def test_every_endpoint_is_called(plant, endpoint, body):
+def test_every_endpoint_is_called(plant):
     plant.provider()
     plant.worker()
-    request = {**line("a", url=endpoint), "body": {"model": "m", **body}}
+    bodies: dict[str, dict[str, object]] = {
+        "/v1/completions": {"prompt": "Once"},
+        "/v1/embeddings": {"input": ["你好", "Hello"]},
+        "/v1/responses": {"input": "Hello"},
+    }
 
-    batch = plant.finished(plant.submit(request, endpoint=endpoint))
+    for endpoint, body in bodies.items():
+        request = {**line("a", url=endpoint), "body": {"model": "m", **body}}
+        batch = plant.finished(plant.submit(request, endpoint=endpoint))
 
-    assert batch.succeeded == 1
-    answer = output_of(plant, batch.output_file_id)["a"]["response"]
-    assert answer["status_code"] == 200
-    assert batch.total_tokens == answer["body"]["usage"]["total_tokens"] > 0
+        assert batch.succeeded == 1
+        answer = output_of(plant, batch.output_file_id)["a"]["response"]
+        assert answer["status_code"] == 200
+        assert batch.total_tokens == answer["body"]["usage"]["total_tokens"] > 0
 
 
+@pytest.mark.slow
 @on_sqlite
 def test_sigterm_lets_the_calls_under_way_end_and_makes_no_new_one(plant):
-    witness = plant.provider(latency_ms=2000, latency_spread=0)
+    witness = plant.provider(latency_ms=1500, latency_spread=0)
     worker = plant.worker(max_in_flight=100)
     batch_id = plant.submit(*many(130))
     eventually(lambda: witness.count("in_flight") == 100, 20)
@@ -123,12 +122,13 @@ def test_sigterm_lets_the_calls_under_way_end_and_makes_no_new_one(plant):
     assert witness.count("received") == 130
 
 
+@pytest.mark.slow
 @on_sqlite
 def test_a_storm_of_429s_costs_no_attempt(plant):
     witness = plant.provider(rpm=1200, window="bucket", burst_seconds=1)
     plant.worker()
     stubborn = [
-        chat(f"[[sim:429:{form}x2]] {number}", custom_id=f"{form}-{number}")
+        chat(f"[[sim:429:{form}x1]] {number}", custom_id=f"{form}-{number}")
         for form in ("1", "0", "-1", "date", "absent")
         for number in range(2)
     ]
@@ -141,11 +141,12 @@ def test_a_storm_of_429s_costs_no_attempt(plant):
     calls, attempts = witness.calls(), attempts_of(plant.store.db, batch.id)
     assert_explained(calls, attempts)
     refused = [attempt for attempt in attempts.values() if attempt.outcome == Outcome.REFUSED]
-    assert len(refused) == len([call for call in calls if call.status == 429]) >= 20
+    assert len(refused) == len([call for call in calls if call.status == 429]) >= 10
     assert len(attempts) == len(refused) + 60
     assert sum(job.calls for job in jobs) == len(calls)
 
 
+@pytest.mark.slow
 @on_sqlite
 def test_a_refused_key_pauses_everything_and_says_so_until_it_is_repaired(plant, redis_client_url):
     witness = plant.provider()
@@ -173,7 +174,7 @@ def test_a_refused_key_pauses_everything_and_says_so_until_it_is_repaired(plant,
 
 
 @on_sqlite
-def test_a_request_above_the_whole_tpm_fails_and_says_so(plant):
+def test_a_request_above_the_whole_tpm_fails_and_does_not_hold_up_the_rest(plant):
     plant.provider(tpm=60_000)
     plant.worker(tpm=60_000)
     large = chat("All of it. " * 25_000, custom_id="large", max_tokens=10)

@@ -20,6 +20,7 @@ from headrace.cli.results import results
 from headrace.cli.run import run
 from headrace.cli.simulate import simulate
 from headrace.cli.submit import submit_command
+from headrace.cli.terminal import shown
 from headrace.cli.up import up
 from headrace.cli.watch import watch
 from headrace.embedded import PartFailed
@@ -51,20 +52,24 @@ def main() -> None:
     try:
         app()
     except BadInput as error:
-        _end(2, str(error))
+        _end(2, *str(error).splitlines())
     except ConfigurationError as error:
-        _end(2, f"error: {error}")
+        _end(2, _line(error))
     except PartFailed as error:
-        _end(1, *error.tail, f"error: {error}")
+        _end(1, *error.tail, _line(error))
     except (HeadraceError, OSError) as error:
-        _end(1, f"error: {error}")
+        _end(1, _line(error))
     except SQLAlchemyError as error:
-        _end(1, f"error: the database: {getattr(error, 'orig', None) or error}")
+        _end(1, f"error: the database: {getattr(error, 'orig', None) or error}".splitlines()[0])
+
+
+def _line(error: Exception) -> str:
+    return " ".join(f"error: {error}".split())
 
 
 def _end(status: int, *lines: str) -> NoReturn:
     for line in lines:
-        typer.echo(line, err=True)
+        typer.echo(shown(line), err=True)
     sys.exit(status)
 
 

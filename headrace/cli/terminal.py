@@ -2,7 +2,11 @@
 
 from rich.console import Console
 
+WIDE_COLUMNS = 200
+
 console = Console(highlight=False, markup=False)
+if not console.is_terminal:
+    console.width = WIDE_COLUMNS  # a pipe has no edge: what reads it wants one line a row
 
 
 def shown(text: str) -> str:
