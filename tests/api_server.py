@@ -44,7 +44,8 @@ def running_api(db: Database, redis_url: str, folder: Path, **options: Any) -> I
 @contextmanager
 def _serving(settings: Settings) -> Iterator[str]:
     """The API with these settings; its URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.socket(proto=socket.IPPROTO_TCP)  # unnamed, asyncio would leave Nagle's algorithm on
+    listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(make_app(settings), log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, args=([listener],), name="api")
     thread.start()
@@ -62,7 +63,8 @@ def _serving(settings: Settings) -> Iterator[str]:
 @contextmanager
 def serving(settings: Settings) -> Iterator[str]:
     """The API with these settings, on a free port: its URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.socket(proto=socket.IPPROTO_TCP)  # unnamed, asyncio would leave Nagle's algorithm on
+    listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(make_app(settings), log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, args=([listener],), name="api")
     thread.start()

@@ -159,7 +159,7 @@ def test_every_answer_has_an_id_of_its_own_and_the_sdk_shows_it(api):
     assert str(made._request_id).startswith("req_")
     with pytest.raises(openai.NotFoundError) as caught:
         api.sdk().batches.retrieve("batch_nothere")
-    assert caught.value.request_id.startswith("req_")
+    assert str(caught.value.request_id).startswith("req_")
 
 
 def test_our_own_failure_is_logged_and_told_without_its_trace(api, store, caplog):

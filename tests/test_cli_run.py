@@ -4,9 +4,13 @@ import json
 import signal
 
 import pytest
+from sqlalchemy import func, select
+from sqlmodel import col
 
+from headrace.db import Database
+from headrace.models import Attempt
 from headrace.simulator import SimulatorConfig, SimulatorProcess
-from tests.commands import headrace, running
+from tests.commands import alive, headrace, in_process, running
 from tests.simulated import eventually
 
 
@@ -59,23 +63,27 @@ def test_answers_come_in_the_order_of_the_input_and_a_failure_is_told(tmp_path, 
             ["good.txt", "--model", "m", "-o", "nowhere/out.jsonl"],
             "error: cannot write nowhere/out.jsonl: No such file or directory",
         ),
+        (["good.txt", "--model", "m", "-o", "good.txt"], "error: good.txt is the input: name another --out"),
     ],
 )
-def test_bad_input_is_one_line_and_nothing_starts(tmp_path, provider, arguments, told):
+def test_bad_input_is_one_line_and_nothing_starts(tmp_path, monkeypatch, capfd, arguments, told):
     (tmp_path / "bad.jsonl").write_text('{"prompt": "Hi"}\n[]\n')
     (tmp_path / "good.txt").write_text("Hi\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HEADRACE_PROVIDER_URL", "http://127.0.0.1:9/v1")
 
-    ended = headrace("run", *arguments, cwd=tmp_path, **provider)
-
-    assert (ended.returncode, ended.stderr) == (2, f"{told}\n")
+    assert in_process(monkeypatch, capfd, "run", *arguments) == (2, "", f"{told}\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.jsonl", "good.txt"]
 
 
-def test_without_a_key_for_openai_nothing_is_sent(tmp_path):
-    ended = headrace("run", "-", "--model", "m", cwd=tmp_path, stdin="Hi\n")
+def test_without_a_key_for_openai_nothing_is_sent(tmp_path, monkeypatch, capfd):
+    (tmp_path / "good.txt").write_text("Hi\n")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("error: there is no key for https://api.openai.com/v1")
+    status, _, told = in_process(monkeypatch, capfd, "run", tmp_path / "good.txt", "--model", "m")
+
+    assert status == 2
+    assert told.startswith("error: there is no key for https://api.openai.com/v1")
 
 
 def test_the_same_command_goes_on_where_an_interrupted_one_stopped(tmp_path):
@@ -85,7 +93,7 @@ def test_the_same_command_goes_on_where_an_interrupted_one_stopped(tmp_path):
         settings = {"HEADRACE_PROVIDER_URL": simulator.base_url, "HEADRACE_RPM": "900"}
         stopped_by(signal.SIGINT, 10, simulator, arguments, tmp_path, settings)
         polite = simulator.stats()["answered"]
-        stopped_by(signal.SIGKILL, polite + 10, simulator, arguments, tmp_path, settings)
+        stopped_by(signal.SIGKILL, polite + 20, simulator, arguments, tmp_path, settings)
 
         ended = headrace(*arguments, cwd=tmp_path, **settings)
 
@@ -93,15 +101,26 @@ def test_the_same_command_goes_on_where_an_interrupted_one_stopped(tmp_path):
     assert ended.returncode == 0, ended.stderr
     assert "resuming batch_" in ended.stdout
     assert len(results(tmp_path / "prompts.results.jsonl")) == 100
-    # The kill may cost what was under way, or not written down yet: at 15 calls a second that is little.
-    assert 100 <= calls <= 105
+    assert calls <= 100 + attempts_lost(tmp_path) < 130
 
 
 def stopped_by(blow, answers, simulator, arguments, folder, settings):
     """Runs the command until the simulator has given so many answers."""
     with running(*arguments, cwd=folder, **settings) as command:
         eventually(lambda: simulator.stats()["answered"] >= answers, 30)
+        family = command.family()
         command.process.send_signal(blow)
         assert command.ends() == (130 if blow == signal.SIGINT else -blow)
         if blow == signal.SIGINT:
             command.has_said("the same command will go on from here")
+    eventually(lambda: not any(map(alive, family)))
+
+
+def attempts_lost(folder):
+    """Calls that nobody knows the end of: they were under way, or not written down yet, at the kill."""
+    database = Database(f"sqlite:///{folder}/headrace-data/headrace.db")
+    with database.read() as session:
+        lost = select(func.count()).select_from(Attempt).where(col(Attempt.error_code) == "worker_lost")
+        count = session.scalar(lost)
+    database.close()
+    return count

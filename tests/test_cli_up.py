@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from headrace.simulator import SimulatorConfig, SimulatorProcess
-from tests.commands import alive, headrace, running
+from tests.commands import alive, headrace, in_process, running
 from tests.simulated import eventually
 
 QUESTION = {"messages": [{"role": "user", "content": "Hi"}], "model": "m"}
@@ -94,15 +94,6 @@ def test_a_second_signal_does_not_wait_for_calls(up, tmp_path, simulator):
     assert not any(map(alive, family))
 
 
-def test_nothing_outlives_it_even_when_it_is_killed(up):
-    family = up.family()
-
-    up.process.kill()
-
-    up.ends()
-    eventually(lambda: not any(map(alive, family)))
-
-
 def test_a_missing_key_is_told_at_once(tmp_path):
     with running("up", "--port", 0, "--workers", 1, "--data-dir", "data", cwd=tmp_path) as command:
         command.has_said("there is no key for https://api.openai.com/v1: set HEADRACE_PROVIDER_KEY or OPENAI")
@@ -112,9 +103,11 @@ def test_a_missing_key_is_told_at_once(tmp_path):
         eventually(lambda: not any(map(alive, family)))
 
 
-def test_a_wrong_setting_is_one_line(tmp_path):
-    ended = headrace("up", cwd=tmp_path, HEADRACE_RPM="many")
+def test_a_wrong_setting_is_one_line(monkeypatch, capfd):
+    monkeypatch.setenv("HEADRACE_RPM", "many")
 
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("error: HEADRACE_RPM: ")
-    assert len(ended.stderr.splitlines()) == 1
+    status, _, told = in_process(monkeypatch, capfd, "up")
+
+    assert status == 2
+    assert told.startswith("error: HEADRACE_RPM: ")
+    assert len(told.splitlines()) == 1

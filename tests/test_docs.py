@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from api import health
 from api.main import RESOURCES
+from headrace.cli.main import app
 from headrace.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +33,12 @@ def test_every_route_has_a_line_in_the_reference() -> None:
     }
 
 
+def test_every_command_has_a_line_in_the_reference() -> None:
+    reference = (ROOT / "docs/reference/command-line.md").read_text()
+    told = set(re.findall(r"^\| `headrace ([a-z]+)", reference, re.M))
+    assert told == set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_relative_link_leads_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
@@ -40,5 +48,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 def _routes(router: APIRouter, prefix: str) -> set[str]:
     routes = [route for route in router.routes if isinstance(route, APIRoute)]
     return {
-        f"{method} {prefix}{route.path}".replace(":path", "") for route in routes for method in route.methods or ()
+        f"{method} {prefix}{route.path}".replace(":path", "")
+        for route in routes
+        for method in route.methods or ()
     }

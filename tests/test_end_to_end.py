@@ -30,7 +30,7 @@ from tests.witness import Witness, assert_explained, attempts_of, tokens_of
 on_sqlite = pytest.mark.parametrize("mill", ["sqlite"], indirect=True)
 
 FINAL = ("completed", "failed", "expired", "cancelled")
-TIMEOUT_SECONDS = 2.0
+TIMEOUT_SECONDS = 4.0
 MODELS = """
 [providers.good]
 base_url = "{good}"
@@ -229,7 +229,8 @@ def test_a_killed_worker_and_a_killed_valkey_cost_at_most_the_calls_in_flight(mi
     ends = Counter((attempt.outcome, attempt.error_code) for attempt in attempts.values())
     lost = ends[Outcome.AMBIGUOUS, "worker_lost"]
     assert ends == {(Outcome.SUCCEEDED, None): count, (Outcome.AMBIGUOUS, "worker_lost"): lost}
-    assert 0 < len(calls) - count <= lost
+    assert lost
+    assert len(calls) <= count + lost
     mill.stack.check()
 
 

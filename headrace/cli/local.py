@@ -11,7 +11,7 @@ from headrace.cli.outcomes import Outcomes, result_pages
 from headrace.cli.progress import display
 from headrace.cli.results_file import ResultsFile
 from headrace.cli.submission import check_accepted, submit
-from headrace.client import BatchView, Client
+from headrace.client import BatchView, Client, Unreachable
 from headrace.embedded import Stack
 from headrace.states import BatchStatus
 
@@ -28,6 +28,9 @@ def run_here(stack: Stack, made: Input, results: ResultsFile) -> tuple[BatchView
         try:
             stack.wait_ready()
             return run_on(stack, made, results)
+        except Unreachable:
+            stack.check()  # the better reason, if there is one
+            raise
         except KeyboardInterrupt:
             typer.echo(f"stopping, {PATIENCE}; the same command will go on from here", err=True)
             raise

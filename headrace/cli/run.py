@@ -42,7 +42,10 @@ def run(
     requests succeeded, 1 if some did not, 2 if INPUT cannot be run (nothing was sent), 130 if interrupted.
     """
     settings = settled(settings_of(data_dir))
-    with TemporaryDirectory(prefix="headrace-") as scratch, ResultsFile(out or _beside(given)) as results:
+    path = out or _beside(given)
+    if path.exists() and given != STDIN and path.samefile(given):
+        raise ConfigurationError(f"{path} is the input: name another --out")
+    with TemporaryDirectory(prefix="headrace-") as scratch, ResultsFile(path) as results:
         made = read_input(given, Path(scratch), _rules(settings, model))
         stack = Stack(_with_room(settings, made), workers=workers)
         batch, outcomes = run_here(stack, made, results)

@@ -12,7 +12,7 @@ from headrace.embedded import leash
 from headrace.embedded.parts import Part
 
 QUICK_DEATH_SECONDS = 10.0
-FIRST_BACKOFF_SECONDS = 0.1  # doubled with each quick death
+FIRST_BACKOFF_SECONDS = 0.05  # doubled with each quick death
 MAX_LOG_BYTES = 16 * 1024 * 1024
 TAIL_BYTES = 8192
 TAIL_LINES = 20
