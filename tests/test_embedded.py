@@ -178,6 +178,7 @@ def test_a_part_that_ignores_the_signal_is_killed_when_patience_ends(tmp_path):
 
     supervisor.stop()
 
+    assert supervisor.pids == {}
     assert not child.is_running()
 
 

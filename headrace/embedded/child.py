@@ -34,7 +34,7 @@ class Child:
     @property
     def pid(self) -> int | None:
         """The process id, while it runs."""
-        return self._process.pid if self._process else None
+        return self._process.pid if self._process and self.is_running() else None
 
     def is_running(self) -> bool:
         """Whether the process has not ended yet."""
