@@ -117,8 +117,6 @@ def _line_fault(line: bytes, max_line_bytes: int) -> str | None:
         return "this file is empty"
     if len(line) > max_line_bytes:
         return f"its first line is longer than {max_line_bytes} bytes"
-    if line.startswith(b"\xef\xbb\xbf"):
-        return "this file begins with a byte order mark: save it as UTF-8 without one"
     try:
         orjson.loads(line)
     except orjson.JSONDecodeError as error:

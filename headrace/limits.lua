@@ -3,13 +3,14 @@
 --
 -- KEYS 1  hash: tat:<meter>, pause, pause_reason, slow, and the same two with :<lane> behind them
 --      2  sorted set: the calls in flight, by the time at which they are forgotten
--- ARGV 1  verb: book | settle | pause | look
+-- ARGV 1  verb: book | settle | renew | pause | look
 --      2  lane
 --      3  number of meters; then for each: name, cost of a unit, burst
 --
 -- book    horizon, cap in flight (0: none), time to forget, number of requests; then for each: id, and its
 --         units on each meter -> {now, wait for the next one (-1: none is left), slot, slot, ...}
 -- settle  number of calls; then for each: id, and the units to add on each meter (negative: give back) -> now
+-- renew   time to forget, number of calls; then their ids: they are still in flight -> now
 -- pause   duration, reason, whether for this lane alone (1 or 0) -> now
 -- look    -> {now, paused until, reason, calls in flight, TAT of each meter, ...}
 
@@ -115,6 +116,14 @@ local function settle()
   return text(now)
 end
 
+local function renew()
+  local till = text(now + number())
+  for _ = 1, number() do
+    redis.call('ZADD', KEYS[2], 'XX', till, take())
+  end
+  return text(now)
+end
+
 local function pause()
   local duration, reason, for_lane = number(), take(), take() == '1'
   local suffix = for_lane and ':' .. lane or ''
@@ -141,5 +150,5 @@ local function look()
   return reply
 end
 
-local verbs = { book = book, settle = settle, pause = pause, look = look }
+local verbs = { book = book, settle = settle, renew = renew, pause = pause, look = look }
 return verbs[verb]()

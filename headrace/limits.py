@@ -14,6 +14,7 @@ from headrace.errors import Unavailable
 AIM = 0.97
 BURST_SECONDS = 1.0
 HORIZON_SECONDS = 2.0
+FORGET_SECONDS = 60.0
 MINUTE_MICROSECONDS = 60_000_000
 DAY_MICROSECONDS = 24 * 60 * MINUTE_MICROSECONDS
 SOCKET_TIMEOUT_SECONDS = 5.0
@@ -79,7 +80,7 @@ def connect(url: str) -> "Redis":
 class Limiter:
     """The quotas of one Redis. Every method raises Unavailable when it does not answer: we fail closed."""
 
-    def __init__(self, redis: "Redis", *, aim: float = AIM, forget_seconds: float = 900.0) -> None:
+    def __init__(self, redis: "Redis", *, aim: float = AIM, forget_seconds: float = FORGET_SECONDS) -> None:
         self._redis = redis
         self._aim = aim
         self._forget_microseconds = forget_seconds * 1e6
@@ -116,6 +117,10 @@ class Limiter:
             ]
         self._run(quota, "settle", "", meters, arguments)
 
+    def renew(self, quota: Quota, ids: Sequence[str]) -> None:
+        """These calls are still in flight: without that, a capped quota forgets them after a minute."""
+        self._run(quota, "renew", "", [], [self._forget_microseconds, len(ids), *ids])
+
     def pause(self, quota: Quota, seconds: float, reason: str, *, lane: str | None = None) -> None:
         """Close the quota (or one lane of it) for everybody; a pause never shortens another."""
         arguments: list[str | float] = [seconds * 1e6, reason, int(lane is not None)]
@@ -145,16 +150,16 @@ class Limiter:
             raise Unavailable(f"Redis does not answer: {error}") from error
 
     def _meters(self, quota: Quota) -> list[Meter]:
-        """We aim a little below each limit, so that a rolling minute and its first burst stay within it."""
+        """We aim below each limit, so that a rolling window and its burst, a sixtieth of it, stay within."""
         limits = (
             ("requests", quota.rpm, MINUTE_MICROSECONDS, False),
             ("tokens", quota.tpm, MINUTE_MICROSECONDS, True),
             ("requests-day", quota.rpd, DAY_MICROSECONDS, False),
             ("tokens-day", quota.tpd, DAY_MICROSECONDS, True),
         )
-        burst = BURST_SECONDS * 1e6
+        burst = BURST_SECONDS * 1e6 / MINUTE_MICROSECONDS
         return [
-            Meter(name, window / (limit * self._aim), burst, counts_tokens)
+            Meter(name, window / (limit * self._aim), window * burst, counts_tokens)
             for name, limit, window, counts_tokens in limits
             if limit
         ]

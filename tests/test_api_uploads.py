@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+import pytest
 import requests
 from sqlalchemy import text
 
@@ -100,6 +101,17 @@ def test_a_file_over_the_limit_is_refused_before_it_is_all_there(store, redis_cl
 
         assert answer.startswith(b"HTTP/1.1 413 ")
         wait_until(lambda: api.stored() == [], "the refused file to go")
+
+
+@on_one_database
+@pytest.mark.parametrize("body", [PURPOSE + FILE + END, b"\r\n"])
+def test_what_is_not_the_file_counts_too(store, redis_client_url, tmp_path, body):
+    """Bytes before the first boundary and behind the last one mean nothing, and are no way around the limit."""
+    with running_api(store.db, redis_client_url, tmp_path, max_file_bytes=MEBIBYTE) as api:
+        response = api.call("POST", "/v1/files", data=body + b" " * (2 * MEBIBYTE), headers=MULTIPART)
+
+    assert response.status_code == 413
+    assert refusal(response)["param"] == "file"
 
 
 @on_one_database

@@ -67,11 +67,11 @@ def test_the_slowest_meter_decides_and_every_meter_is_charged(limiter):
 
 def test_days_are_metered_like_minutes(limiter):
     for limited in (quota("r", rpd=8_640), quota("t", tpd=8_640)):
-        first, second = limiter.book(limited, "lane", asks(1)), limiter.book(limited, "lane", asks(1))
+        booking = limiter.book(limited, "lane", asks(200))
 
-        assert first.delays_seconds == [NOW]
-        assert second.delays_seconds == []
-        assert second.wait_seconds == about(10 / AIM)
+        burst = int(24 * 60 / (10 / AIM))  # a sixtieth of the day, at one every ten seconds
+        assert booking.delays_seconds == [NOW] * burst
+        assert booking.wait_seconds == about((burst + 1) * 10 / AIM - 24 * 60)
 
 
 def test_a_request_larger_than_the_burst_goes_when_nothing_is_owed_and_leaves_a_debt(limiter):
@@ -168,7 +168,7 @@ def test_no_more_calls_fly_than_the_cap_over_all_limiters(redis_client_url):
 def test_a_call_that_nobody_settles_is_forgotten_after_a_while(limiter, redis):
     capped = quota(max_in_flight=2)
     assert len(limiter.book(capped, "lane", asks(2)).delays_seconds) == 2
-    lapse(redis, 890)
+    lapse(redis, 50)
     assert limiter.look(capped).in_flight == 2
     assert limiter.book(capped, "lane", asks(1, prefix="next")).delays_seconds == []
 
@@ -176,6 +176,17 @@ def test_a_call_that_nobody_settles_is_forgotten_after_a_while(limiter, redis):
 
     assert limiter.look(capped).in_flight == 0
     assert len(limiter.book(capped, "lane", asks(1, prefix="next")).delays_seconds) == 1
+
+
+def test_a_call_that_is_renewed_keeps_its_place_in_flight(limiter, redis):
+    capped = quota(max_in_flight=2)
+    limiter.book(capped, "lane", asks(2))
+    for _ in range(3):
+        lapse(redis, 50)
+        limiter.renew(capped, ["call-0", "never booked"])
+
+    assert limiter.look(capped).in_flight == 1
+    assert len(limiter.book(capped, "lane", asks(2, prefix="next")).delays_seconds) == 1
 
 
 def test_lost_state_restarts_with_one_burst(limiter, redis):

@@ -21,8 +21,8 @@ def adopted(route: Route, lane: str, headers: Mapping[str, str]) -> Route:
 
 
 def is_unlimited(quota: Quota) -> bool:
-    """Whether the operator gave no limit on requests or tokens."""
-    return not (quota.rpm or quota.tpm or quota.rpd or quota.tpd)
+    """Whether the operator gave no limit at all."""
+    return not (quota.rpm or quota.tpm or quota.rpd or quota.tpd or quota.max_in_flight)
 
 
 def _limit(value: str | None) -> int | None:

@@ -59,7 +59,7 @@ class Drain:
         self._estimator = Estimator()
         self._claimed: deque[Claim] = deque()
         self._slice = SMALLEST_SLICE
-        self._under_way = 0
+        self._under_way: set[str] = set()
         self._book_at = 0.0
         self._welcome = False
         self._changed = Event()
@@ -68,6 +68,11 @@ class Drain:
     def nudge(self) -> None:
         """Look again now: jobs came, or a call landed."""
         self._changed.set()
+
+    def renew(self) -> None:
+        """Keep our places among the calls in flight, where their number is capped."""
+        if self._route.quota.max_in_flight and self._under_way:
+            self._tools.limiter.renew(self._route.quota, list(self._under_way))
 
     def run(self) -> bool:
         """Drain for about 30 s, or until nothing is due soon or the process stops; whether work remains."""
@@ -98,7 +103,7 @@ class Drain:
             return RETRY_SECONDS
 
     def _claim(self) -> None:
-        wanted = min(self._window() - self._under_way, self._slice) - len(self._claimed)
+        wanted = min(self._window() - len(self._under_way), self._slice) - len(self._claimed)
         if wanted <= 0 or len(self._claimed) > self._slice // 2:
             return
         with self._tools.db.begin() as session:
@@ -129,15 +134,16 @@ class Drain:
 
     def _depart(self, leaving: Departure, delay_seconds: float) -> None:
         self._claimed.popleft()
-        self._under_way += 1
+        self._under_way.add(leaving.attempt_id)
         learn = partial(self._learn, leaving.claim)
-        self._tools.departures.add(Booked(leaving, self._route, learn, self._ended), delay_seconds)
+        ended = partial(self._ended, leaving.attempt_id)
+        self._tools.departures.add(Booked(leaving, self._route, learn, ended), delay_seconds)
 
     def _pace(self, granted: int, wait: float | None) -> float:
         """Sizes the next slice like what the quota grants in a round; returns the seconds until then."""
         if wait is None:
             self._slice = min(LARGEST_SLICE, self._slice * 2)
-            return SHORTEST_PAUSE_SECONDS if self._under_way < self._window() else LENGTH_SECONDS
+            return SHORTEST_PAUSE_SECONDS if len(self._under_way) < self._window() else LENGTH_SECONDS
         self._slice = max(SMALLEST_SLICE, min(LARGEST_SLICE, 2 * granted))
         # A long wait may turn out shorter: a large request is settled, or somebody repairs the account.
         pause = min(max(SHORTEST_PAUSE_SECONDS, wait - REBOOK_EARLY_SECONDS), LONGEST_HOLD_SECONDS)
@@ -162,8 +168,8 @@ class Drain:
         if is_unlimited(self._configured.quota):
             self._route = adopted(self._configured, self._lane, answer.headers)
 
-    def _ended(self) -> None:
-        self._under_way -= 1
+    def _ended(self, attempt_id: str) -> None:
+        self._under_way.discard(attempt_id)
         self._changed.set()
 
     def _release(self, delay_seconds: float) -> None:

@@ -1,7 +1,6 @@
 """Group commits of landings: what ended in the last 50 ms is written in one transaction."""
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -12,9 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from headrace.config import Quota
 from headrace.db import Database
 from headrace.dispatch import wake_finalise
-from headrace.errors import Unavailable
 from headrace.limits import Limiter, Settled
 from headrace.store.landings import Landing, land
+from worker.settling import settle_all
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ class Lander:
             while not self._written(group):
                 gevent.sleep(RETRY_SECONDS)
             del self._waiting[: len(group)]
-            self._settle(group)
+            settle_all(self._limiter, [(landed.quota, landed.settled) for landed in group])
             for landed in group:
                 landed.done()
             if not self._waiting:
@@ -79,13 +78,3 @@ class Lander:
         for batch_id in completed:
             wake_finalise(batch_id)
         return True
-
-    def _settle(self, group: Sequence[Landed]) -> None:
-        by_quota: dict[str, list[Landed]] = defaultdict(list)
-        for landed in group:
-            by_quota[landed.quota.name].append(landed)
-        for settling in by_quota.values():
-            try:
-                self._limiter.settle(settling[0].quota, [landed.settled for landed in settling])
-            except Unavailable as error:
-                log.warning("%s; %d bookings stay as estimated", error, len(settling))

@@ -13,6 +13,7 @@ from gevent import Greenlet
 from headrace.config import Config, load_config
 from headrace.db import Database
 from headrace.dispatch import wake
+from headrace.errors import Unavailable
 from headrace.ids import new_id
 from headrace.limits import Limiter, connect
 from headrace.settings import Settings
@@ -28,7 +29,7 @@ from worker.sweep import Sweeper
 
 log = logging.getLogger(__name__)
 
-FORGET_MARGIN_SECONDS = 60
+RENEW_SECONDS = 15.0
 
 
 class Process:
@@ -41,13 +42,13 @@ class Process:
         self.stop = StopFlag()
         self.worker_id = os.environ.get("HEADRACE_WORKER_ID") or new_id("worker_")
         redis = connect(settings.redis_url)
-        limiter = Limiter(redis, forget_seconds=settings.call_timeout_seconds + FORGET_MARGIN_SECONDS)
+        limiter = Limiter(redis)
         caller = Caller(
             timeout_seconds=settings.call_timeout_seconds, max_answer_bytes=settings.max_answer_bytes
         )
         self._lander = Lander(self.db, limiter)
         self._flights = Flights(caller, limiter, self._lander)
-        self._departures = Departures(self.db, self._flights, self.worker_id)
+        self._departures = Departures(self.db, limiter, self._flights, self.stop, self.worker_id)
         self._tools = Tools(self.db, limiter, self._departures, self.stop, self.worker_id)
         self._heartbeat = Heartbeat(self.db, self.worker_id, self.stop)
         self.sweeper = Sweeper(self.db, redis, self.stop)
@@ -58,7 +59,8 @@ class Process:
         """Make the worker known and start what runs as long as it does."""
         with self.db.begin() as session:
             workers.register(session, self.worker_id, host=socket.gethostname(), pid=os.getpid())
-        for loop in (self._lander.run, self._departures.run, self._heartbeat.run, self.sweeper.run):
+        loops = (self._lander.run, self._departures.run, self._heartbeat.run, self.sweeper.run, self._renew)
+        for loop in loops:
             self._spawn(loop)
 
     def drain(self, lane: str) -> None:
@@ -84,6 +86,7 @@ class Process:
     def stop_claiming(self) -> None:
         """Take on nothing more; what departed may end within the grace."""
         self.stop.set(self.settings.grace_seconds)
+        self._departures.nudge()
         for drain in self._drains.values():
             drain.nudge()
 
@@ -105,6 +108,16 @@ class Process:
                 return None
             self._drains[lane] = Drain(lane, route, self._tools)
         return self._drains[lane]
+
+    def _renew(self) -> None:
+        """Also while the process stops: its calls are in flight until the last one landed."""
+        while True:
+            gevent.sleep(RENEW_SECONDS)
+            try:
+                for drain in list(self._drains.values()):
+                    drain.renew()
+            except Unavailable as error:
+                log.warning("%s; calls in flight are not renewed", error)
 
     def _spawn(self, loop: Callable[[], None]) -> None:
         greenlet = gevent.spawn(loop)

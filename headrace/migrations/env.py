@@ -5,7 +5,7 @@ from sqlmodel import SQLModel
 
 from headrace import models
 
-assert models.Job.__table__ is not None  # the tables register themselves on import
+assert models.Job.__tablename__ == "jobs"  # the tables register themselves on import
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True)
