@@ -18,6 +18,8 @@ SWEEP = "headrace.sweep"
 SWEEP_SECONDS = 5.0
 SOCKET_TIMEOUT_SECONDS = 5.0
 HINT_EXPIRES_SECONDS = 60
+# A hint that cannot be sent at once is not sent: a submission must not wait for a broker that is away.
+PUBLISH_ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
 def make_app(redis_url: str) -> Celery:
@@ -44,6 +46,7 @@ def make_app(redis_url: str) -> Celery:
             "socket_keepalive": True,
             "health_check_interval": 15,
             "retry_on_timeout": True,
+            **PUBLISH_ONCE,
         },
         beat_schedule={
             "sweep": {

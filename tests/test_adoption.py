@@ -15,9 +15,9 @@ def route(**limits):
 def test_stated_limits_become_a_quota_of_the_lane():
     headers = {"x-ratelimit-limit-requests": "600", "x-ratelimit-limit-tokens": "60000"}
 
-    got = adopted(route(max_in_flight=5), "m", headers)
+    got = adopted(route(), "m", headers)
 
-    assert got.quota == Quota(name="q/m", provider="p", rpm=600, tpm=60_000, max_in_flight=5)
+    assert got.quota == Quota(name="q/m", provider="p", rpm=600, tpm=60_000)
     assert (got.provider, got.model) == (PROVIDER, "m")
 
 
@@ -30,7 +30,7 @@ def test_nothing_stated_changes_nothing():
     assert adopted(route(), "m", {"content-type": "application/json"}) == route()
 
 
-@pytest.mark.parametrize("limit", ["rpm", "tpm", "rpd", "tpd"])
+@pytest.mark.parametrize("limit", ["rpm", "tpm", "rpd", "tpd", "max_in_flight"])
 def test_any_configured_limit_stands(limit):
     assert not is_unlimited(route(**{limit: 5}).quota)
-    assert is_unlimited(route(max_in_flight=5).quota)
+    assert is_unlimited(route().quota)

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 2.0
 DEAD_AFTER_SECONDS = 45.0
-LEADER_SECONDS = 15.0
+LEADER_SECONDS = 6.0
 SLICE = 1000
 
 
