@@ -11,6 +11,7 @@ from headrace.cli.outcomes import Outcomes, result_pages
 from headrace.cli.progress import display
 from headrace.cli.results_file import ResultsFile
 from headrace.cli.submission import check_accepted, submit
+from headrace.cli.terminal import near
 from headrace.client import BatchView, Client, Unreachable
 from headrace.embedded import Stack
 from headrace.states import BatchStatus
@@ -24,7 +25,9 @@ RESUMABLE = frozenset(
 def run_here(stack: Stack, made: Input, results: ResultsFile) -> tuple[BatchView, Outcomes]:
     """Start the stack, run the input on it, stop the stack. A signal raises KeyboardInterrupt."""
     with interruptible(stack), stack:
-        typer.echo(f"starting headrace, with {stack.workers} workers; its logs are in {stack.folder.logs}")
+        typer.echo(
+            f"starting headrace, with {stack.workers} workers; its logs are in {near(stack.folder.logs)}"
+        )
         try:
             stack.wait_ready()
             return run_on(stack, made, results)

@@ -7,6 +7,7 @@ import typer
 from headrace.cli.interrupts import PATIENCE, interruptible
 from headrace.cli.options import DataDir, Workers, settings_of
 from headrace.cli.providers import missing_key
+from headrace.cli.terminal import near
 from headrace.config import load_config
 from headrace.embedded import Stack
 
@@ -39,7 +40,9 @@ def up(port: Port = 8000, workers: Workers = None, data_dir: DataDir = None) -> 
     if missing := missing_key(load_config(stack.settings)):
         typer.echo(f"warning: {missing}", err=True)
     with interruptible(stack), stack:
-        typer.echo(f"starting headrace, with {stack.workers} workers; its logs are in {stack.folder.logs}")
+        typer.echo(
+            f"starting headrace, with {stack.workers} workers; its logs are in {near(stack.folder.logs)}"
+        )
         try:
             stack.wait_ready()
             typer.echo(READY.format(url=stack.base_url, key_file=stack.folder.key_file))
