@@ -23,7 +23,7 @@ PUBLISH_ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "inte
 
 
 def make_app(redis_url: str) -> Celery:
-    """The Celery app, with the settings that `docs/decisions/0001-celery.md` gives reasons for."""
+    """The Celery app. `docs/decisions/0001-celery-carries-hints.md` gives reasons for its settings."""
     app = Celery("headrace", broker=redis_url)
     app.conf.update(
         task_ignore_result=True,
@@ -32,7 +32,7 @@ def make_app(redis_url: str) -> Celery:
         task_serializer="json",
         accept_content=["json"],
         worker_prefetch_multiplier=1,
-        worker_concurrency=64,
+        worker_concurrency=1000,  # greenlets: a lane's drain has one while it waits for its quota
         worker_enable_remote_control=False,
         worker_send_task_events=False,
         worker_hijack_root_logger=False,

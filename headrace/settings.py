@@ -10,7 +10,7 @@ MEBIBYTE = 1024 * 1024
 
 
 class Settings(BaseSettings):
-    """The environment, `HEADRACE_` before each name. `docs/reference/settings.md` lists them."""
+    """The environment, `HEADRACE_` before each name. The README lists them."""
 
     model_config = SettingsConfigDict(
         env_prefix="HEADRACE_", env_ignore_empty=True, populate_by_name=True, extra="ignore"

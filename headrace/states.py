@@ -28,7 +28,9 @@ MOVES: dict[str, dict[JobState, frozenset[JobState]]] = {
     "fail": {JobState.RUNNING: frozenset({JobState.FAILED})},
     "snooze": {JobState.RUNNING: frozenset({JobState.QUEUED, JobState.CANCELLED})},
     "retry": {JobState.RUNNING: frozenset({JobState.QUEUED, JobState.CANCELLED})},
-    "rescue": {JobState.RUNNING: frozenset({JobState.QUEUED, JobState.HELD, JobState.CANCELLED})},
+    "rescue": {
+        JobState.RUNNING: frozenset({JobState.QUEUED, JobState.HELD, JobState.FAILED, JobState.CANCELLED})
+    },
     "cancel": {state: frozenset({JobState.CANCELLED}) for state in UNFINISHED - {JobState.RUNNING}},
     "expire": {state: frozenset({JobState.EXPIRED}) for state in UNFINISHED - {JobState.RUNNING}},
 }

@@ -63,6 +63,7 @@ def test_answers_come_in_the_order_of_the_input_and_a_failure_is_told(tmp_path, 
             ["good.txt", "--model", "m", "-o", "nowhere/out.jsonl"],
             "error: cannot write nowhere/out.jsonl: No such file or directory",
         ),
+        (["good.txt", "--model", "m", "-o", "."], "error: cannot write .: it is a folder"),
         (["good.txt", "--model", "m", "-o", "good.txt"], "error: good.txt is the input: name another --out"),
     ],
 )

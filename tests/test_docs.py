@@ -39,6 +39,13 @@ def test_every_command_has_a_line_in_the_reference() -> None:
     assert told == set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
+def test_every_page_that_the_code_names_is_there() -> None:
+    code = [source for part in ("api", "headrace", "worker") for source in (ROOT / part).glob("**/*.py")]
+    named = {page for source in code for page in re.findall(r"`(docs/[^`]+)`", source.read_text())}
+    assert named
+    assert [page for page in sorted(named) if not (ROOT / page).exists()] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_relative_link_leads_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())

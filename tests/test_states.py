@@ -33,6 +33,7 @@ SITUATIONS: dict[str, dict[str, Any]] = {
     "plain": {},
     "marked": {},
     "crashed": {},
+    "exhausted": {},
     "cancelled": {"status": BatchStatus.CANCELLING},
     "overdue": {"expires_at": now() - timedelta(minutes=1)},
 }
@@ -134,9 +135,16 @@ class Crossroads:
                 "claim": lambda: [store.claim(lane=situation) for situation in SITUATIONS],
                 "depart": lambda: store.depart(claims),
                 "release": lambda: store.release(claims),
-                "rescue": lambda: store.rescue(WORKER),
+                "rescue": self.rescue,
             }
             verbs[verb]()
+
+    def rescue(self):
+        with self.store.db.begin() as session:
+            session.execute(
+                update(jobs).where(jobs.c.lane == "exhausted").values(max_attempts=jobs.c.attempts)
+            )
+        self.store.rescue(WORKER)
 
 
 @pytest.mark.parametrize("verb", MOVES)

@@ -87,13 +87,14 @@ def test_a_job_that_was_under_way_in_three_dead_workers_is_held(store):
     assert store.rescue(WORKER) == 0
 
 
-def test_a_job_whose_last_attempt_was_lost_is_held(store):
-    (job_id,) = store.inline(max_attempts=1)
+def test_a_job_whose_last_attempt_was_lost_fails_and_says_why(store):
+    batch_id = store.batch(max_attempts=1)
     store.fly()
 
     store.rescue(WORKER)
 
-    assert store.job(job_id).state == JobState.HELD
+    (job,) = store.jobs(batch_id)
+    assert (job.state, job.error_code, job.result_no) == (JobState.FAILED, "worker_lost", 1)
 
 
 def test_only_the_lost_attempt_is_closed(store):
@@ -122,11 +123,14 @@ def test_a_cancelled_job_of_a_dead_worker_ends(store):
 
 
 def test_a_held_job_takes_its_late_answer(store):
-    (job_id,) = store.inline(max_attempts=1)
-    (flight,) = store.fly()
-    store.rescue(WORKER)
+    (job_id,) = store.inline(max_attempts=10)
+    flights = []
+    for _ in range(MAX_CRASHES):
+        flights += store.fly()
+        store.rescue(WORKER)
+    assert store.job(job_id).state == JobState.HELD
 
-    store.land(succeeded(flight))
+    store.land(succeeded(flights[-1]))
 
     assert store.job(job_id).state == JobState.SUCCEEDED
 

@@ -288,3 +288,10 @@ def test_no_nul_goes_into_the_database():
     for verdict in verdicts:
         texts = (verdict.message, verdict.code, verdict.notice, verdict.answer)
         assert all("\0" not in text for text in texts if text)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_where_others_are_answered_a_refusal_is_about_that_request_alone(status):
+    verdict = judge(error(status, "Not this prompt"), around()._replace(welcome=True))
+
+    assert (verdict.verb, verdict.status, verdict.pause) == (Verb.FAIL, status, None)

@@ -11,6 +11,7 @@ import redis
 
 from headrace.files import path_of
 from headrace.states import BatchStatus, JobState, Outcome
+from headrace.store import workers
 from tests.batch_input import line, many
 from tests.plant import KEY, Plant, Worker
 from tests.simulated import eventually
@@ -127,6 +128,24 @@ def test_sigterm_lets_the_calls_under_way_end_and_makes_no_new_one(plant):
 
 @pytest.mark.slow
 @on_sqlite
+def test_a_stopping_worker_shows_that_it_lives_while_calls_are_under_way(plant):
+    witness = plant.provider(latency_ms=16_000, latency_spread=0)
+    worker = plant.worker(call_timeout_seconds=60)
+    batch_id = plant.submit(*many(1))
+    eventually(lambda: witness.count("in_flight") == 1, 20)
+
+    worker.process.terminate()
+    beats = counter(plant, worker)
+    eventually(lambda: counter(plant, worker) > beats, 15)
+
+    assert worker.process.wait(30) == 0
+    assert jobs_by_state(plant, batch_id)[JobState.SUCCEEDED]
+    assert witness.count("received") == 1
+    assert counter(plant, worker) is None
+
+
+@pytest.mark.slow
+@on_sqlite
 def test_a_storm_of_429s_costs_no_attempt(plant):
     witness = plant.provider(rpm=1200, window="bucket", burst_seconds=1)
     plant.worker()
@@ -212,3 +231,8 @@ def test_a_worker_that_cannot_work_does_not_start(plant, tmp_path, pool, setting
 
     assert status != 0
     assert reason in worker.log.read_text()
+
+
+def counter(plant, worker):
+    with plant.store.db.read() as session:
+        return workers.counters(session).get(worker.id)

@@ -137,7 +137,8 @@ class Drain:
         self._under_way.add(leaving.attempt_id)
         learn = partial(self._learn, leaving.claim)
         ended = partial(self._ended, leaving.attempt_id)
-        self._tools.departures.add(Booked(leaving, self._route, learn, ended), delay_seconds)
+        booked = Booked(leaving, self._route, learn, ended, lambda: self._welcome)
+        self._tools.departures.add(booked, delay_seconds)
 
     def _pace(self, granted: int, wait: float | None) -> float:
         """Sizes the next slice like what the quota grants in a round; returns the seconds until then."""

@@ -27,13 +27,15 @@ log = logging.getLogger(__name__)
 class Booked(NamedTuple):
     """A job with a slot.
 
-    `learn` hears an answer and its usage, `ended` that the outcome is written or that the job may not go.
+    `learn` hears an answer and its usage, `ended` that the outcome is written or that the job may not go;
+    `welcome` says whether the lane's last answer was good.
     """
 
     leaving: Departure
     route: Route
     learn: Callable[[Answer, Usage], None]
     ended: Callable[[], None]
+    welcome: Callable[[], bool]
 
 
 class Flights:
@@ -59,7 +61,7 @@ class Flights:
     def _fly(self, booked: Booked) -> None:
         leaving, route = booked.leaving, booked.route
         result = self._call(leaving, route)
-        verdict = judge(result, _circumstances(leaving))
+        verdict = judge(result, _circumstances(leaving, booked.welcome()))
         if verdict.pause:
             self._close(route, leaving.claim.lane, verdict.pause)
         if isinstance(result, Answer):
@@ -86,9 +88,10 @@ class Flights:
             log.warning("%s; other workers do not know of the pause", error)
 
 
-def _circumstances(leaving: Departure) -> Circumstances:
+def _circumstances(leaving: Departure, welcome: bool) -> Circumstances:
     claim = leaving.claim
-    return Circumstances(claim.endpoint, claim.attempts + 1, claim.max_attempts, random.random(), now())
+    attempts = claim.attempts + 1
+    return Circumstances(claim.endpoint, attempts, claim.max_attempts, random.random(), now(), welcome)
 
 
 def _landing(leaving: Departure, verdict: Verdict, result: Result) -> Landing:

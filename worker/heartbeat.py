@@ -4,11 +4,11 @@ import logging
 import os
 import socket
 
+from gevent.event import Event
 from sqlalchemy.exc import SQLAlchemyError
 
 from headrace.db import Database
 from headrace.store import workers
-from worker.stopping import StopFlag
 
 log = logging.getLogger(__name__)
 
@@ -16,16 +16,20 @@ BEAT_SECONDS = 10.0
 
 
 class Heartbeat:
-    """Beats until the process stops; a worker that was given up for dead makes itself known again."""
+    """Beats until it is told to end; a worker that was given up for dead makes itself known again."""
 
-    def __init__(self, db: Database, worker_id: str, stop: StopFlag) -> None:
+    def __init__(self, db: Database, worker_id: str) -> None:
         self._db = db
         self._worker_id = worker_id
-        self._stop = stop
+        self._ended = Event()
+
+    def end(self) -> None:
+        """Beat no more: all calls have ended. A worker that is stopping still lives until then."""
+        self._ended.set()
 
     def run(self) -> None:
-        """Beat for ever; ends when the process stops."""
-        while not self._stop.wait(BEAT_SECONDS):
+        """Beat until the end."""
+        while not self._ended.wait(BEAT_SECONDS):
             try:
                 self._beat()
             except SQLAlchemyError as error:

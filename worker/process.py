@@ -50,7 +50,7 @@ class Process:
         self._flights = Flights(caller, limiter, self._lander)
         self._departures = Departures(self.db, limiter, self._flights, self.stop, self.worker_id)
         self._tools = Tools(self.db, limiter, self._departures, self.stop, self.worker_id)
-        self._heartbeat = Heartbeat(self.db, self.worker_id, self.stop)
+        self._heartbeat = Heartbeat(self.db, self.worker_id)
         self.sweeper = Sweeper(self.db, redis, self.stop)
         self._drains: dict[str, Drain] = {}
         self._batches: set[str] = set()
@@ -96,6 +96,7 @@ class Process:
         done = self._departures.wait(left()) and self._flights.wait(left()) and self._lander.wait(left())
         if not done:
             log.warning("calls are still under way after the grace; others will take their jobs over")
+        self._heartbeat.end()
         with self.db.begin() as session:
             workers.retire(session, [self.worker_id])
         self.db.close()

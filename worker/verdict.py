@@ -1,5 +1,6 @@
 """What an answer, or the lack of one, means for its job. Pure: nothing here waits, draws lots or looks up."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ LONGEST_BACKOFF_SECONDS = 60.0
 DEFAULT_SNOOZE_SECONDS = 2.0
 EXCERPT_CHARACTERS = 500
 ACCOUNT_STATUSES = frozenset({401, 402, 403, 404})
+ONE_REQUEST_STATUSES = frozenset({403, 404})  # where others are answered, it is this request that is refused
 TRANSIENT_STATUSES = frozenset({408, 409, 425})
 EMPTY_ACCOUNT_CODES = frozenset(
     {
@@ -65,13 +67,17 @@ class Verdict:
 
 
 class Circumstances(NamedTuple):
-    """What else decides: the endpoint, attempts with this one, the most allowed, chance in 0..1, the time."""
+    """What else decides: the endpoint, attempts with this one, the most allowed, chance in 0..1, the time.
+
+    `welcome`: the last answer in the lane was good, so that key, account and model are in order.
+    """
 
     endpoint: str
     attempts: int
     max_attempts: int
     chance: float
     now: datetime
+    welcome: bool = False
 
 
 def judge(result: Result, around: Circumstances) -> Verdict:
@@ -111,6 +117,8 @@ def _refused_or_failed(answer: Answer, around: Circumstances) -> Verdict:
     error = _error_of(answer.body)
     retry_after = _retry_after_seconds(answer.headers, around.now)
     if answer.status == 429 and _is_too_large(error):
+        return _final(answer, error)
+    if answer.status in ONE_REQUEST_STATUSES and around.welcome:
         return _final(answer, error)
     if answer.status in ACCOUNT_STATUSES or _is_empty_account(error):
         return _account(answer, error)
@@ -240,15 +248,29 @@ def _envelope(body: bytes, code: str | None) -> str:
 
 
 def _json_object(body: bytes) -> dict[str, Any] | None:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
+    document = _parsed(body)
     return document if isinstance(document, dict) else None
 
 
+def _parsed(body: bytes) -> Any:
+    """The JSON of a body. orjson refuses half an emoji, which providers write where they cut an answer."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        if b"\\ud" not in body.lower():
+            return None
+    try:
+        return json.loads(body.decode(), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
 def _text(body: bytes) -> str:
-    return body.decode("utf-8")  # orjson read it, so it is UTF-8
+    return body.decode()  # it was parsed, so it is UTF-8
 
 
 def _excerpt(body: bytes) -> str:

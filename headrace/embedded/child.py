@@ -83,6 +83,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
+                umask=0o077,
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops us in good order
             )
         self._process, self._started = process, time.monotonic()

@@ -1,4 +1,4 @@
-"""Ends for jobs that get no answer: cancelled and expired, with their place in the batch's results."""
+"""Ends for jobs that get no answer: cancelled, expired, lost, with their place in the batch's results."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from headrace.states import JobState
 from headrace.store.batches import Tally, add
 from headrace.store.tables import jobs
 
+WORKER_LOST = "worker_lost"
 ENDINGS = {
     JobState.CANCELLED: (
         "batch_cancelled",
@@ -20,6 +21,10 @@ ENDINGS = {
     JobState.EXPIRED: (
         "batch_expired",
         "This request could not be executed before the completion window expired.",
+    ),
+    JobState.FAILED: (
+        WORKER_LOST,
+        "The worker died while the last call that this request may have was under way.",
     ),
 }
 
@@ -61,4 +66,6 @@ def _numbered(session: Session, rows: Sequence[Any], state: JobState) -> list[di
 
 
 def _tally(state: JobState, count: int) -> Tally:
-    return Tally(cancelled=count) if state is JobState.CANCELLED else Tally(expired=count)
+    tally = Tally()
+    setattr(tally, state.value, count)
+    return tally

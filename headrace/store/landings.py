@@ -16,9 +16,8 @@ from sqlmodel import Session
 from headrace.clock import now
 from headrace.states import FINAL, JobState, Outcome
 from headrace.store.batches import Tally, add, close_if_done
-from headrace.store.finishing import finish
+from headrace.store.finishing import WORKER_LOST, finish
 from headrace.store.locking import lock
-from headrace.store.sweeping import WORKER_LOST
 from headrace.store.tables import attempts, jobs
 from headrace.usage import NO_USAGE, Usage
 

@@ -8,20 +8,22 @@ from sqlmodel import Session
 
 from headrace.clock import now
 from headrace.states import JobState, Outcome
-from headrace.store.finishing import finish
+from headrace.store.finishing import WORKER_LOST, finish
 from headrace.store.locking import lock
 from headrace.store.tables import attempts, jobs, workers
 
 MAX_CRASHES = 3
-WORKER_LOST = "worker_lost"
+LOST_MESSAGE = "The worker died that had this job."
+HELD_MESSAGE = "Three workers died while a call of this job was under way. It waits for a person."
 WAITING = (JobState.QUEUED, JobState.BLOCKED, JobState.HELD)
 
 
 def rescue(session: Session, dead: Collection[str], limit: int) -> int:
     """Put up to `limit` running jobs of dead or unknown workers back into their lanes; returns how many.
 
-    A call that was under way may have been paid for: its attempt stays counted, as ambiguous. A job that
-    had a call under way in three dead workers is held, for it may be what kills them.
+    A call that was under way may have been paid for: its attempt stays counted, as ambiguous, and a job
+    that has no attempt left fails. One that had a call under way in three dead workers is held, for it may
+    be what kills them.
     """
     known = select(workers.c.id)
     orphan = or_(jobs.c.worker_id.in_(dead), jobs.c.worker_id.not_in(known))
@@ -31,13 +33,11 @@ def rescue(session: Session, dead: Collection[str], limit: int) -> int:
         return 0
     _close_open_attempts(session, ids)
     rows = lock(session, ids)
-    finish(
-        session,
-        [row for row in rows.values() if row.cancelled],
-        JobState.CANCELLED,
-        now(),
-    )
-    _queue(session, [row.id for row in rows.values() if not row.cancelled])
+    cancelled = [row for row in rows.values() if row.cancelled]
+    going_on = [row for row in rows.values() if not row.cancelled]
+    finish(session, cancelled, JobState.CANCELLED, now())
+    finish(session, [row for row in going_on if _is_exhausted(row)], JobState.FAILED, now())
+    _queue(session, [row.id for row in going_on if not _is_exhausted(row)])
     return len(ids)
 
 
@@ -65,8 +65,20 @@ def _close_open_attempts(session: Session, job_ids: Sequence[int]) -> None:
     session.execute(update(jobs).where(jobs.c.id.in_(crashed)).values(crashes=jobs.c.crashes + 1))
 
 
+def _is_exhausted(row: Any) -> bool:
+    return bool(row.attempts >= row.max_attempts)
+
+
 def _queue(session: Session, job_ids: Sequence[int]) -> None:
-    hold = or_(jobs.c.crashes >= MAX_CRASHES, jobs.c.attempts >= jobs.c.max_attempts)
+    hold = jobs.c.crashes >= MAX_CRASHES
     back = update(jobs).where(jobs.c.id.in_(job_ids))
     state = case((hold, JobState.HELD.value), else_=JobState.QUEUED.value)
-    session.execute(back.values(state=state, lease_token=None, worker_id=None, run_at=now()))
+    back = back.values(
+        state=state,
+        lease_token=None,
+        worker_id=None,
+        run_at=now(),
+        error_code=WORKER_LOST,
+        error_message=case((hold, HELD_MESSAGE), else_=LOST_MESSAGE),
+    )
+    session.execute(back)
