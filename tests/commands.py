@@ -1,6 +1,7 @@
 """The `headrace` command as a process of its own, and the processes that it starts."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,6 +73,8 @@ class Running:
 def running(*arguments: object, cwd: Path, **settings: str) -> Iterator[Running]:
     """A command that is killed at the end of the block, if it still runs."""
     log = cwd / "said.log"
+    # Where the tests are a background job, Ctrl-C is ignored, and a child would inherit that.
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
     with log.open("wb") as output:
         process = subprocess.Popen(
             [COMMAND, *map(str, arguments)],
@@ -81,6 +84,7 @@ def running(*arguments: object, cwd: Path, **settings: str) -> Iterator[Running]
             stdout=output,
             stderr=subprocess.STDOUT,
         )
+    signal.signal(signal.SIGINT, heard)
     try:
         yield Running(process, log)
     finally:

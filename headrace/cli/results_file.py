@@ -21,11 +21,11 @@ class ResultsFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if path.is_dir():
+            raise ConfigurationError(f"cannot write {path}: it is a folder")
         self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
 
     def __enter__(self) -> Self:
-        if self.path.is_dir():
-            raise ConfigurationError(f"cannot write {self.path}: it is a folder")
         try:
             self._out = self._part.open("xb")
         except OSError as error:
