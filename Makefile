@@ -10,7 +10,7 @@ STAMP := .venv/.installed
 MIN_PYTHON := 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench fmt lock clean
+.PHONY: help setup demo up test faults check bench fmt lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -26,6 +26,9 @@ up: $(STAMP) ## Start Valkey, API, workers and beat here (ARGS="--port 8001" pas
 
 test: $(STAMP) ## Run the tests, on SQLite and on PostgreSQL (ARGS="-k limits" picks some)
 	$(BIN)/python -m pytest $(ARGS)
+
+faults: $(STAMP) ## Run the faults of docs/reliability.md that take longer than CI has
+	$(BIN)/python -m pytest -m faults $(ARGS)
 
 check: $(STAMP) ## Check format, lint, types and the layers between packages
 	$(BIN)/ruff format --check .

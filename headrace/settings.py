@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     max_batch_lines: int = Field(default=50_000, gt=0)
     max_body_bytes: int = Field(default=16 * MEBIBYTE, gt=0)
     grace_seconds: float = Field(default=60.0, ge=0)
+    lease_seconds: float = Field(default=45.0, ge=2)
+    min_free_bytes: int = Field(default=256 * MEBIBYTE, ge=0)
     log_level: str = "INFO"
 
     @cached_property
