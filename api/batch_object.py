@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from api.schemas import WireObject, seconds_or_none
+from api.schemas import Ambiguous, WireObject, seconds_or_none
 from headrace.models import Batch
 
 
@@ -57,7 +57,7 @@ class BatchErrors(BaseModel):
 
 
 class BatchObject(WireObject):
-    """`notice` is ours: a word to the owner while the provider refuses everything."""
+    """The last four are ours. `notice`: a word to the owner, while requests wait for more than their turn."""
 
     object: Literal["batch"] = "batch"
     endpoint: str
@@ -81,10 +81,13 @@ class BatchObject(WireObject):
     usage: BatchUsage
     metadata: dict[str, str] | None
     notice: str | None
+    on_ambiguous: Literal["retry", "hold"]
+    ambiguous: Ambiguous
+    held: int
 
     @classmethod
-    def of(cls, batch: Batch) -> "BatchObject":
-        """What the client sees of a row: one row has it all."""
+    def of(cls, batch: Batch, held: int = 0) -> "BatchObject":
+        """What the client sees of a row, and of how many of its jobs are held."""
         row = batch.model_dump()
         times = {name: seconds_or_none(value) for name, value in row.items() if name.endswith("_at")}
         made: dict[str, Any] = {
@@ -94,5 +97,16 @@ class BatchObject(WireObject):
             ),
             "usage": BatchUsage.of(batch),
             "metadata": batch.details,
+            "notice": " ".join(filter(None, (batch.notice, _held_notice(held)))) or None,
+            "on_ambiguous": "hold" if batch.hold_ambiguous else "retry",
+            "ambiguous": Ambiguous(calls=batch.ambiguous_calls, tokens_at_most=batch.ambiguous_tokens),
+            "held": held,
         }
         return cls(**{**row, **times, **made})
+
+
+def _held_notice(held: int) -> str | None:
+    """Said for as long as it is so, whatever else happens to the batch."""
+    if not held:
+        return None
+    return f"Requests that are held and wait for you: {held}. List them with state=held, and release them."

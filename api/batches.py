@@ -11,16 +11,18 @@ from sqlmodel import Session
 from api.batch_object import BatchObject
 from api.deps import CallerDep, DatabaseDep
 from api.file_object import ExpiresAfter
+from api.idempotency import OnceDep
 from api.payloads import JsonBody, fitted
 from api.schemas import Page
 from headrace import dispatch
 from headrace.bodies import ENDPOINTS, is_name
 from headrace.clock import now
 from headrace.errors import Conflict, NotFound
+from headrace.failpoints import failpoint
 from headrace.ids import new_id
 from headrace.models import Batch
 from headrace.states import BatchStatus
-from headrace.store import batches
+from headrace.store import batches, holding
 
 router = APIRouter(tags=["batches"])
 
@@ -56,25 +58,36 @@ class BatchRequest(BaseModel):
         | None
     ) = None
     output_expires_after: ExpiresAfter | None = None
+    on_ambiguous: Literal["retry", "hold"] = "retry"
+
+    def row(self, api_key_id: str) -> Batch:
+        """The new batch."""
+        created_at = now()
+        return Batch(
+            id=new_id("batch_"),
+            api_key_id=api_key_id,
+            endpoint=self.endpoint,
+            input_file_id=self.input_file_id,
+            completion_window=self.completion_window,
+            details=self.metadata,
+            created_at=created_at,
+            expires_at=created_at + WINDOWS[self.completion_window],
+            hold_ambiguous=self.on_ambiguous == "hold",
+        )
 
 
 @router.post("/batches")
-def create_batch(body: JsonBody, key: CallerDep, database: DatabaseDep) -> BatchObject:
-    """Have a file's requests run."""
+def create_batch(body: JsonBody, key: CallerDep, database: DatabaseDep, once: OnceDep) -> BatchObject:
+    """Have a file's requests run. Sent again, with the same `Idempotency-Key`, it is the same batch."""
     wanted = fitted(BatchRequest, body)
-    created_at = now()
-    batch = Batch(
-        id=new_id("batch_"),
-        api_key_id=key.id,
-        endpoint=wanted.endpoint,
-        input_file_id=wanted.input_file_id,
-        completion_window=wanted.completion_window,
-        details=wanted.metadata,
-        created_at=created_at,
-        expires_at=created_at + WINDOWS[wanted.completion_window],
-    )
     with database.begin() as session:
+        made = once.replayed(session)
+        if made is not None:
+            return shown(session, find_batch(session, key.id, made[0]))
+        batch = wanted.row(key.id)
         batches.create(session, batch)
+        once.made(session, [batch.id])
+    failpoint("created")
     dispatch.wake_ingest(batch.id)
     return BatchObject.of(batch)
 
@@ -89,14 +102,15 @@ def list_batches(
     """The key's batches, newest first."""
     with database.read() as session:
         rows = batches.list_page(session, key.id, after=after, limit=limit + 1)
-    return Page[BatchObject].of(rows, BatchObject.of, limit)
+        held = holding.counts(session, key.id, [batch.id for batch in rows])
+    return Page[BatchObject].of(rows, lambda batch: BatchObject.of(batch, held.get(batch.id, 0)), limit)
 
 
 @router.get("/batches/{batch_id}")
 def retrieve_batch(batch_id: str, key: CallerDep, database: DatabaseDep) -> BatchObject:
-    """How far a batch is, and what it has used: one row has it all."""
+    """How far a batch is, and what it has used: one row has it all, but for the jobs that are held."""
     with database.read() as session:
-        return BatchObject.of(find_batch(session, key.id, batch_id))
+        return shown(session, find_batch(session, key.id, batch_id))
 
 
 @router.post("/batches/{batch_id}/cancel")
@@ -108,7 +122,12 @@ def cancel_batch(batch_id: str, key: CallerDep, database: DatabaseDep) -> BatchO
         session.refresh(batch)
         if batch.status not in CANCELS:
             raise Conflict(f"Cannot cancel a batch with status '{batch.status}'.")
-        return BatchObject.of(batch)
+        return shown(session, batch)
+
+
+def shown(session: Session, batch: Batch) -> BatchObject:
+    """The batch and how many of its jobs are held."""
+    return BatchObject.of(batch, holding.counts(session, batch.api_key_id, [batch.id]).get(batch.id, 0))
 
 
 def find_batch(session: Session, api_key_id: str, batch_id: str) -> Batch:

@@ -9,11 +9,11 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from redis import Redis
-from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.deps import DatabaseDep, RedisDep, SettingsDep
 from headrace import migrations
+from headrace.broker import fault_of
 from headrace.clock import now
 from headrace.db import Database
 from headrace.store import workers
@@ -48,15 +48,11 @@ def _database(database: Database) -> str:
         current = migrations.is_current(database.engine)
     except SQLAlchemyError as error:
         return f"does not answer ({_kind(error)}): start it, or correct HEADRACE_DATABASE_URL"
-    return OK if current else "its schema is not that of this version: run `headrace migrate`"
+    return OK if current else "its schema is older than this version: run `headrace migrate`"
 
 
 def _redis(redis: Redis) -> str:
-    try:
-        redis.ping()
-    except RedisError as error:
-        return f"does not answer ({_kind(error)}): start it, or correct HEADRACE_REDIS_URL"
-    return OK
+    return fault_of(redis) or OK
 
 
 def _workers(database: Database) -> str:

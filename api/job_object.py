@@ -4,9 +4,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from api.schemas import WireObject, seconds, seconds_or_none
+from api.schemas import Ambiguous, WireObject, seconds, seconds_or_none
 from headrace.models import Attempt, Job
 from headrace.output import error_of
+from headrace.store.ambiguity import NO_DOUBT, Doubt
 
 
 class Reason(BaseModel):
@@ -32,7 +33,10 @@ class TokenUsage(BaseModel):
 
 
 class JobObject(WireObject):
-    """A job as lists show it. `attempts` are the calls that count: a refusal for a limit does not."""
+    """A job as lists show it. `attempts` are the calls that count: a refusal for a limit does not.
+
+    `run_at` is when it is due; of a held job, when it was held.
+    """
 
     object: Literal["job"] = "job"
     custom_id: str | None
@@ -45,11 +49,12 @@ class JobObject(WireObject):
     finished_at: int | None
     error: Reason | None
     usage: TokenUsage
+    ambiguous: Ambiguous
     attempts: int
 
     @classmethod
-    def of(cls, job: Job) -> "JobObject":
-        """What the client sees of a row."""
+    def of(cls, job: Job, doubt: Doubt = NO_DOUBT) -> "JobObject":
+        """What the client sees of a row, and of its calls of unknown cost."""
         return cls(
             id=f"job_{job.id}",
             custom_id=job.custom_id,
@@ -62,6 +67,7 @@ class JobObject(WireObject):
             finished_at=seconds_or_none(job.finished_at),
             error=_reason(job),
             usage=TokenUsage.of(job),
+            ambiguous=Ambiguous(calls=doubt.calls, tokens_at_most=doubt.tokens),
             attempts=job.attempts,
         )
 
@@ -75,7 +81,10 @@ class JobResponse(BaseModel):
 
 
 class CallObject(BaseModel):
-    """One call to the provider. Its times are in seconds with a fraction."""
+    """One call to the provider. Its times are in seconds with a fraction.
+
+    `tokens_at_most` is an upper bound of what it can be billed, which counts while its `usage` is unknown.
+    """
 
     number: int
     departed_at: float
@@ -84,6 +93,7 @@ class CallObject(BaseModel):
     status_code: int | None
     error: Reason | None
     usage: TokenUsage
+    tokens_at_most: int
 
     @classmethod
     def of(cls, attempt: Attempt) -> "CallObject":
@@ -96,6 +106,7 @@ class CallObject(BaseModel):
             status_code=attempt.status_code,
             error=_reason(attempt),
             usage=TokenUsage.of(attempt),
+            tokens_at_most=attempt.tokens_at_most,
         )
 
 

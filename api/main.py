@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import Depends, FastAPI
 
-from api import batches, files, health, jobs, models, results, uploads
+from api import batches, files, health, jobs, models, releases, results, uploads
 from api.deps import Parts, caller, refuse_nul
 from api.problems import HANDLERS
 from api.request_ids import RequestIds
@@ -16,7 +16,7 @@ from headrace.db import Database
 from headrace.limits import connect
 from headrace.settings import Settings
 
-RESOURCES = (files, uploads, batches, results, jobs, models)
+RESOURCES = (files, uploads, batches, releases, results, jobs, models)
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 

@@ -51,12 +51,16 @@ class Form:
     def feed(self, data: bytes) -> None:
         """The next bytes of the body."""
         self._fed += len(data)
-        if self._fed > self._max_file_bytes + MAX_OVERHEAD_BYTES:
-            raise self._too_large()
+        self.check_length(self._fed)
         try:
             self._parser.write(data)
         except FormParserError as error:
             raise InvalidRequest(f"The multipart body is malformed: {error}.") from error
+
+    def check_length(self, body_bytes: int) -> None:
+        """Raises TooLarge when so long a body cannot be that of a file we take."""
+        if body_bytes > self._max_file_bytes + MAX_OVERHEAD_BYTES:
+            raise self._too_large()
 
     def take(self) -> bytearray:
         """The file's bytes that came since the last time."""

@@ -31,6 +31,12 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
         yield chunk
 
 
+def announced_bytes(request: Request) -> int:
+    """The length of the body, as far as the client tells it: it may lie, or say nothing."""
+    length = request.headers.get("content-length", "")
+    return int(length[:20]) if length.isascii() and length.isdecimal() else 0
+
+
 def fitted(model: type[Model], document: Any) -> Model:
     """The document as the model. Raises InvalidRequest in the name of the first fault."""
     try:
@@ -43,11 +49,14 @@ async def _raw_body(request: Request, settings: SettingsDep) -> bytes:
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise UnsupportedMediaType(f"The body must be application/json, and not '{kind}'.")
+    too_large = TooLarge(f"The body is larger than {settings.max_body_bytes} bytes.")
+    if announced_bytes(request) > settings.max_body_bytes:
+        raise too_large
     body = bytearray()
     async for chunk in chunks(request):
         body += chunk
         if len(body) > settings.max_body_bytes:
-            raise TooLarge(f"The body is larger than {settings.max_body_bytes} bytes.")
+            raise too_large
     return bytes(body)
 
 
@@ -60,4 +69,9 @@ def _json_body(raw: Annotated[bytes, Depends(_raw_body)]) -> Any:
         raise InvalidRequest(f"The body is not valid JSON: {error}.") from error
 
 
+def _optional_json_body(raw: Annotated[bytes, Depends(_raw_body)]) -> Any:
+    return _json_body(raw) if raw.strip() else {}
+
+
 JsonBody = Annotated[Any, Depends(_json_body)]
+OptionalJsonBody = Annotated[Any, Depends(_optional_json_body)]

@@ -17,12 +17,9 @@ from headrace.errors import Conflict, InvalidRequest, RequestError, Unauthorized
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
+MAKE_ROOM_SECONDS = 60
 CLIENT_CLOSED_REQUEST = 499
 NO_RETRY = {"x-should-retry": "false"}
-HEADERS: dict[type[RequestError], dict[str, str]] = {
-    Conflict: NO_RETRY,  # the SDK would send every 409 three times (contract 5.5)
-    Unauthorized: {"www-authenticate": "Bearer"},
-}
 # pydantic's type of an error -> OpenAI's code; what ends in `_type` or `_parsing` is `invalid_type`
 CODES = {
     "missing": "missing_required_parameter",
@@ -44,6 +41,24 @@ class ClientSilent(RequestError):
     """The rest of the body did not come."""
 
     status = 408
+
+
+class NoRoom(RequestError):
+    """The disk is too full to take in a file. The same request is fine when somebody made room."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no room on the disk of headrace for this file now. Its operator must make some."
+        )
+
+
+HEADERS: dict[type[RequestError], dict[str, str]] = {
+    Conflict: NO_RETRY,  # the SDK would send every 409 three times (contract 5.5)
+    NoRoom: {"retry-after": str(MAKE_ROOM_SECONDS)},
+    Unauthorized: {"www-authenticate": "Bearer"},
+}
 
 
 def invalid(errors: Sequence[Mapping[str, Any]]) -> InvalidRequest:

@@ -13,6 +13,13 @@ class WireObject(BaseModel):
     id: str
 
 
+class Ambiguous(BaseModel):
+    """Calls that may have been paid for, nobody knows with how much: `usage` does not have them."""
+
+    calls: int
+    tokens_at_most: int
+
+
 Row = TypeVar("Row")
 Item = TypeVar("Item", bound=WireObject)
 

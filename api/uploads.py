@@ -1,5 +1,6 @@
 """`POST /v1/files`: a multipart body, from the socket straight to the disk (contract 1.2)."""
 
+import errno
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -12,11 +13,14 @@ from pydantic import BaseModel
 from api.deps import CallerDep, DatabaseDep, SettingsDep
 from api.file_object import ExpiresAfter, FileObject
 from api.multipart import Form, boundary_of
-from api.payloads import chunks, fitted
+from api.payloads import announced_bytes, chunks, fitted
+from api.problems import NoRoom
 from headrace import files as stored
 from headrace.clock import now
 from headrace.db import Database
+from headrace.disk import is_short
 from headrace.errors import InvalidRequest, Unavailable
+from headrace.failpoints import failpoint
 from headrace.ids import new_id
 from headrace.models import File
 from headrace.settings import MEBIBYTE, Settings
@@ -25,6 +29,7 @@ from headrace.store import files
 router = APIRouter(tags=["files"])
 
 BATCH_FILE_LIFE = timedelta(days=30)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Upload(BaseModel):
@@ -50,12 +55,19 @@ async def create_file(
     It is whole and on disk when this answers. An upload that is cut off or refused leaves nothing.
     """
     file_id, created_at = new_id("file-"), now()
+    form = Form(boundary_of(request.headers.get("content-type", "")), settings.max_file_bytes)
+    announced = announced_bytes(request)
+    form.check_length(announced)
     try:
+        await run_in_threadpool(_check_room, settings, announced)
         async with contextmanager_in_threadpool(stored.writing(settings.files_dir, file_id)) as out:
-            form = await _received(request, out, settings.max_file_bytes)
+            await _receive(request, form, out, settings)
             upload = await run_in_threadpool(_checked, form, out, settings.max_body_bytes)
     except OSError as error:
+        if error.errno in FULL:
+            raise NoRoom from error
         raise Unavailable(f"a file could not be stored: {error}") from error
+    failpoint("stored")
     file = File(
         id=file_id,
         api_key_id=key.id,
@@ -65,20 +77,26 @@ async def create_file(
         created_at=created_at,
         expires_at=upload.expires_at(created_at),
     )
-    await run_in_threadpool(_record, file, database, settings)
+    await run_in_threadpool(_record, file, database)
     return FileObject.of(file)
 
 
-async def _received(request: Request, out: BinaryIO, max_file_bytes: int) -> Form:
+def _check_room(settings: Settings, coming_bytes: int) -> None:
+    """Raises NoRoom when less would be left than what the answers of calls under way need."""
+    if is_short(settings.files_dir, settings.min_free_bytes + coming_bytes):
+        raise NoRoom
+
+
+async def _receive(request: Request, form: Form, out: BinaryIO, settings: Settings) -> None:
     """Reads the body to its end. The disk is written to in large pieces, away from the event loop."""
-    form = Form(boundary_of(request.headers.get("content-type", "")), max_file_bytes)
     async for chunk in chunks(request):
         form.feed(chunk)
+        failpoint("upload")
         if len(form.waiting) >= MEBIBYTE:
+            await run_in_threadpool(_check_room, settings, len(form.waiting))
             await run_in_threadpool(out.write, form.take())
     form.close()
     await run_in_threadpool(out.write, form.take())
-    return form
 
 
 def _checked(form: Form, out: BinaryIO, max_line_bytes: int) -> Upload:
@@ -124,11 +142,10 @@ def _line_fault(line: bytes, max_line_bytes: int) -> str | None:
     return None
 
 
-def _record(file: File, database: Database, settings: Settings) -> None:
-    """The bytes are in place; without a row nobody could ever reach them."""
-    try:
-        with database.begin() as session:
-            files.add(session, file)
-    except BaseException:
-        stored.remove(settings.files_dir, file.id)
-        raise
+def _record(file: File, database: Database) -> None:
+    """The bytes are in place, and stay there: after an error nobody knows whether the row was committed.
+
+    If it was not, the worker that tidies the folder finds them.
+    """
+    with database.begin() as session:
+        files.add(session, file)

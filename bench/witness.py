@@ -52,12 +52,14 @@ def used_share(arrivals: Sequence[float], units: Sequence[int], limit: int) -> f
     return sum(units[:last]) / (limit * span_seconds / MINUTE_SECONDS)
 
 
-def rolling_maximum(arrivals: Sequence[float], units: Sequence[int]) -> int:
-    """The most units in any interval [t, t + 60 s)."""
+def rolling_maximum(
+    arrivals: Sequence[float], units: Sequence[int], window_seconds: float = MINUTE_SECONDS
+) -> int:
+    """The most units in any interval [t, t + 60 s), or as long as the window is."""
     window: deque[tuple[float, int]] = deque()
     held = most = 0
     for arrived, amount in zip(arrivals, units, strict=True):
-        while window and window[0][0] + MINUTE_SECONDS <= arrived:
+        while window and window[0][0] + window_seconds <= arrived:
             held -= window.popleft()[1]
         window.append((arrived, amount))
         held += amount

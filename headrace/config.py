@@ -20,6 +20,7 @@ from headrace.settings import Settings
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_FILE = Path("headrace.toml")
+MOST_OUTPUT_TOKENS = 131_072  # of one answer, where neither the model's table nor a request says
 
 
 def _base_url(value: str) -> str:
@@ -60,11 +61,12 @@ class Quota(_Section):
 
 
 class Model(_Section):
-    """What a client asks for: the quota it counts against and its name at the provider."""
+    """What a client asks for: the quota it counts against, its name at the provider, its longest answer."""
 
     name: str
     quota: str
     provider_model: str | None = None
+    max_output_tokens: int = Field(default=MOST_OUTPUT_TOKENS, gt=0)
 
 
 class Route(_Section):
@@ -73,6 +75,7 @@ class Route(_Section):
     provider: Provider
     quota: Quota
     model: str
+    max_output_tokens: int = MOST_OUTPUT_TOKENS
 
 
 class Config(_Section):
@@ -101,7 +104,8 @@ class Config(_Section):
             return None
         quota = self.quotas[known.quota] if known else next(iter(self.quotas.values()))
         name = known.provider_model if known and known.provider_model else model
-        return Route(provider=self.providers[quota.provider], quota=quota, model=name)
+        most = known.max_output_tokens if known else MOST_OUTPUT_TOKENS
+        return Route(provider=self.providers[quota.provider], quota=quota, model=name, max_output_tokens=most)
 
 
 def load_config(settings: Settings) -> Config:

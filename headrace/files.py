@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from headrace.failpoints import failpoint
+
 
 def path_of(folder: Path, file_id: str) -> Path:
     """Where a file's bytes lie. The id is ours, so it is a safe name."""
@@ -22,6 +24,7 @@ def writing(folder: Path, file_id: str) -> Iterator[BinaryIO]:
             yield out
             out.flush()
             os.fsync(out.fileno())
+        failpoint("before-rename")
         part.rename(path_of(folder, file_id))
         _sync_folder(folder)
     finally:

@@ -1,26 +1,32 @@
 -- Moves one quota: a hash of theoretical arrival times (GCRA), one for each meter, and a set of calls in flight.
 -- All times are microseconds of this server's clock; costs are microseconds of the meter's time.
 --
--- KEYS 1  hash: tat:<meter>, pause, pause_reason, slow, and the same two with :<lane> behind them
+-- KEYS 1  hash: incarnation (when it was made), young, tat:<meter>, slow, pause, pause_reason; the last two also
+--         with :<lane> behind them; and what trust.lua keeps
 --      2  sorted set: the calls in flight, by the time at which they are forgotten
 -- ARGV 1  verb: book | settle | renew | pause | look
 --      2  lane
---      3  number of meters; then for each: name, cost of a unit, burst
+--      3  incarnation that the caller knows, or nothing
+--      4  horizon: how far ahead slots are given
+--      5  number of meters; then for each: name, cost of a unit, burst, TAT that the caller knows (0: none)
 --
--- book    horizon, cap in flight (0: none), time to forget, number of requests; then for each: id, and its
---         units on each meter -> {now, wait for the next one (-1: none is left), slot, slot, ...}
--- settle  number of calls; then for each: id, and the units to add on each meter (negative: give back) -> now
+-- book    cap in flight (0: none), time to forget, number of requests; then for each: id, and its units on each
+--         meter -> {incarnation, TAT of each meter, now, wait for the next one (-1: none is left), slot, ...}
+-- settle  number of calls; then for each: id, lane, what it showed (1: such calls are accepted, 0: nothing,
+--         -1: it was never sent), and the units to add on each meter (negative: give back)
+--         -> {incarnation, TAT of each meter, now}
 -- renew   time to forget, number of calls; then their ids: they are still in flight -> now
--- pause   duration, reason, whether for this lane alone (1 or 0) -> now
+-- pause   duration, reason, whether for this lane alone, whether the account is refused (1 or 0) -> now
 -- look    -> {now, paused until, reason, calls in flight, TAT of each meter, ...}
 
 local TTL_SECONDS = 172800
 local SLOW_START = 10000000 -- half speed for so long after a pause
+local MINUTE = 60000000
+local CAUTION = 250000 -- what a start from nothing leaves free behind its first call
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local verb, lane = ARGV[1], ARGV[2]
-local at = 3
+local at = 0
 
 local function take()
   at = at + 1
@@ -31,28 +37,94 @@ local function number()
   return tonumber(take())
 end
 
+local function numbers(count)
+  local read = {}
+  for i = 1, count do
+    read[i] = number()
+  end
+  return read
+end
+
+local function joined(...)
+  local all = {}
+  for _, list in ipairs({ ... }) do
+    for _, item in ipairs(list) do
+      all[#all + 1] = item
+    end
+  end
+  return all
+end
+
 local function text(microseconds)
   return string.format('%.0f', microseconds)
 end
 
-local meters = {}
-for i = 1, tonumber(ARGV[3]) do
-  local name = take()
-  meters[i] = { field = 'tat:' .. name, unit = number(), burst = number() }
-  meters[i].tat = tonumber(redis.call('HGET', KEYS[1], meters[i].field) or now)
+local function stored(field)
+  return redis.call('HGET', KEYS[1], field)
 end
 
-local function keep()
+local function time_of(field)
+  return tonumber(stored(field) or 0)
+end
+
+local verb, lane, known, horizon = take(), take(), take(), number()
+local incarnation = stored('incarnation')
+local fresh = false
+
+local meters = {}
+for i = 1, number() do
+  local name = take()
+  meters[i] = { field = 'tat:' .. name, unit = number(), burst = number(), known = number() }
+  meters[i].tat = tonumber(stored(meters[i].field) or now)
+end
+
+local function forgotten()
+  return known ~= '' and known ~= incarnation
+end
+
+-- Others may hold slots up to the horizon that this hash has forgotten. A caller that knew it lifts every TAT
+-- beyond them; when nobody knows, there is no burst until they are out of every minute.
+local function recall()
+  if not incarnation then
+    incarnation, fresh = text(now), known == ''
+    redis.call('HSET', KEYS[1], 'incarnation', incarnation)
+    if fresh then
+      redis.call('HSET', KEYS[1], 'young', text(now + horizon + MINUTE))
+    end
+  end
+  local young = now < time_of('young')
+  for _, meter in ipairs(meters) do
+    if fresh then
+      meter.tat = now + CAUTION
+    elseif forgotten() then
+      local least = incarnation + horizon + math.min(meter.burst, horizon)
+      local most = now + 60 * meter.burst -- a clock may have stepped back
+      meter.tat = math.max(meter.tat, least, math.min(meter.known, most))
+    end
+    if young then
+      meter.burst = 0
+    end
+  end
+end
+
+local function tats()
+  local all = {}
+  for i, meter in ipairs(meters) do
+    all[i] = text(meter.tat)
+  end
+  return all
+end
+
+local function kept()
   for _, meter in ipairs(meters) do
     redis.call('HSET', KEYS[1], meter.field, text(meter.tat))
   end
   redis.call('EXPIRE', KEYS[1], TTL_SECONDS)
+  return joined({ incarnation }, tats())
 end
 
 local function paused()
-  local all = tonumber(redis.call('HGET', KEYS[1], 'pause') or 0)
-  local one = tonumber(redis.call('HGET', KEYS[1], 'pause:' .. lane) or 0)
-  return all, one
+  return time_of('pause'), time_of('pause:' .. lane)
 end
 
 -- A slot is the first time at which every meter has room. A request larger than a burst finds room in an
@@ -66,74 +138,109 @@ local function slot_for(units, earliest)
   return slot
 end
 
+local function room_for(cap, suffixes)
+  local room = math.huge
+  if cap > 0 then
+    redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', text(now))
+    room = forgotten() and 0 or cap - redis.call('ZCARD', KEYS[2]) -- who forgot must renew first
+  end
+  local open = {}
+  for _, suffix in ipairs(suffixes) do
+    local left = trust.left(suffix, now)
+    room = math.min(room, left)
+    if left < math.huge then
+      open[#open + 1] = suffix
+    end
+  end
+  return room, open
+end
+
+local function charge(slot, units, slow)
+  local factor = slot < slow and 2 or 1
+  for i, meter in ipairs(meters) do
+    meter.tat = math.max(meter.tat, slot) + units[i] * meter.unit * factor
+  end
+end
+
 local function book()
-  local horizon, cap, forget, count = number(), number(), number(), number()
+  local cap, forget, count = number(), number(), number()
+  recall()
   local all, one = paused()
-  local slow = tonumber(redis.call('HGET', KEYS[1], 'slow') or 0)
+  local slow = time_of('slow')
   for _, meter in ipairs(meters) do -- no burst at the reopening, even if nobody asked before it
     meter.tat = math.max(meter.tat, all + meter.burst)
   end
-  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', text(now))
-  local room = cap > 0 and cap - redis.call('ZCARD', KEYS[2]) or count
-  local reply, wait = {}, -1
+  local room, untrusted = room_for(cap, { '', ':' .. lane })
+  local slots, wait = {}, -1
   for _ = 1, count do
-    local id, units = take(), {}
-    for i = 1, #meters do
-      units[i] = number()
-    end
-    local slot = slot_for(units, math.max(now, all, one))
+    local id, units = take(), numbers(#meters)
+    local earliest = math.max(now, all, one)
+    local slot = fresh and earliest or slot_for(units, earliest)
     if slot - now > horizon or room < 1 then
       wait = math.max(slot - now, 0)
       break
     end
-    room = room - 1
-    for i, meter in ipairs(meters) do
-      local factor = slot < slow and 2 or 1
-      meter.tat = math.max(meter.tat, slot) + units[i] * meter.unit * factor
-    end
+    fresh, room = false, room - 1
+    charge(slot, units, slow)
     if cap > 0 then
       redis.call('ZADD', KEYS[2], text(slot + forget), id)
+      redis.call('EXPIRE', KEYS[2], TTL_SECONDS)
     end
-    reply[#reply + 1] = text(slot)
+    for _, suffix in ipairs(untrusted) do
+      trust.probe(suffix, id, text(slot))
+    end
+    slots[#slots + 1] = text(slot)
   end
-  keep()
-  if cap > 0 then
-    redis.call('EXPIRE', KEYS[2], TTL_SECONDS)
-  end
-  table.insert(reply, 1, text(wait))
-  table.insert(reply, 1, text(now))
-  return reply
+  return joined(kept(), { text(now), text(wait) }, slots)
 end
 
 local function settle()
+  recall()
   for _ = 1, number() do
-    redis.call('ZREM', KEYS[2], take())
+    local id, of_lane, showed = take(), take(), number()
+    redis.call('ZREM', KEYS[2], id)
+    if showed ~= 0 then
+      trust.hear('', id, showed, now)
+      trust.hear(':' .. of_lane, id, showed, now)
+    end
     for _, meter in ipairs(meters) do
       meter.tat = math.max(now, meter.tat + number() * meter.unit)
     end
   end
-  keep()
-  return text(now)
+  return joined(kept(), { text(now) })
 end
 
 local function renew()
   local till = text(now + number())
   for _ = 1, number() do
-    redis.call('ZADD', KEYS[2], 'XX', till, take())
+    if forgotten() then
+      redis.call('ZADD', KEYS[2], till, take())
+    else
+      redis.call('ZADD', KEYS[2], 'XX', till, take())
+    end
   end
+  redis.call('EXPIRE', KEYS[2], TTL_SECONDS)
   return text(now)
 end
 
 local function pause()
-  local duration, reason, for_lane = number(), take(), take() == '1'
+  local duration, reason, for_lane, refused = number(), take(), take() == '1', take() == '1'
   local suffix = for_lane and ':' .. lane or ''
   local till = now + duration
-  if till > tonumber(redis.call('HGET', KEYS[1], 'pause' .. suffix) or 0) then
+  if till > time_of('pause' .. suffix) then
     redis.call('HSET', KEYS[1], 'pause' .. suffix, text(till), 'pause_reason' .. suffix, reason)
     if not for_lane then
       redis.call('HSET', KEYS[1], 'slow', text(till + SLOW_START))
     end
     redis.call('EXPIRE', KEYS[1], TTL_SECONDS)
+  end
+  if refused and not for_lane then
+    trust.doubt_all()
+  elseif refused then
+    trust.doubt(suffix)
+    if not stored('trusted') then -- it says nothing of the other lanes
+      trust.doubt('')
+    end
   end
   return text(now)
 end
@@ -141,13 +248,9 @@ end
 local function look()
   local all, one = paused()
   local suffix = one > all and ':' .. lane or ''
-  local reason = redis.call('HGET', KEYS[1], 'pause_reason' .. suffix) or ''
+  local reason = stored('pause_reason' .. suffix) or ''
   local flying = redis.call('ZCOUNT', KEYS[2], '(' .. text(now), '+inf')
-  local reply = { text(now), text(math.max(all, one)), reason, flying }
-  for _, meter in ipairs(meters) do
-    reply[#reply + 1] = text(meter.tat)
-  end
-  return reply
+  return joined({ text(now), text(math.max(all, one)), reason, flying }, tats())
 end
 
 local verbs = { book = book, settle = settle, renew = renew, pause = pause, look = look }

@@ -1,4 +1,7 @@
-"""Slots in a quota, over any number of processes: book, settle, pause. The arithmetic is in `limits.lua`."""
+"""Slots in a quota, over any number of processes: book, settle, pause.
+
+The arithmetic is in `limits.lua`, and in `trust.lua` how many calls may find out whether they are accepted.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ DAY_MICROSECONDS = 24 * 60 * MINUTE_MICROSECONDS
 SOCKET_TIMEOUT_SECONDS = 5.0
 POOL_SIZE = 50
 KEY_PREFIX = "headrace"
+SCRIPT = ("trust.lua", "limits.lua")
 
 
 class Ask(NamedTuple):
@@ -30,18 +34,27 @@ class Ask(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """A booked call that ended: actual minus booked tokens, and whether it was sent at all."""
+    """A booked call that ended: actual minus booked tokens, and whether it was sent at all.
+
+    `accepted`: its answer showed that key, account and model of its `lane` are in order.
+    """
 
     id: str
     tokens: int
     sent: bool = True
+    lane: str = ""
+    accepted: bool = False
 
 
 class Booking(NamedTuple):
-    """Seconds from now until each of the first slots; and, if not all got one, until the next may ask."""
+    """Seconds from now until each of the first slots; and, if not all got one, until the next may ask.
+
+    `incarnation` is another one once Redis has forgotten the quota: then renew the calls in flight at once.
+    """
 
     delays_seconds: list[float]
     wait_seconds: float | None
+    incarnation: str
 
 
 class Meter(NamedTuple):
@@ -51,6 +64,13 @@ class Meter(NamedTuple):
     unit_microseconds: float
     burst_microseconds: float
     counts_tokens: bool
+
+
+class Known(NamedTuple):
+    """What a limiter last saw of a quota: when Redis made it, and the TAT of each meter (microseconds)."""
+
+    incarnation: str
+    tats: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +98,22 @@ def connect(url: str) -> "Redis":
 
 
 class Limiter:
-    """The quotas of one Redis. Every method raises Unavailable when it does not answer: we fail closed."""
+    """The quotas of one Redis. Every method raises Unavailable when it does not answer: we fail closed.
+
+    It remembers what it saw, so that a Redis that lost everything gives nothing a second time.
+    """
 
     def __init__(self, redis: "Redis", *, aim: float = AIM, forget_seconds: float = FORGET_SECONDS) -> None:
         self._redis = redis
         self._aim = aim
         self._forget_microseconds = forget_seconds * 1e6
-        self._script = redis.register_script(
-            Path(__file__).with_name("limits.lua").read_text(encoding="utf-8")
-        )
+        self._script = redis.register_script(script())
+        self._known: dict[str, Known] = {}
 
     def book(self, quota: Quota, lane: str, asks: Sequence[Ask]) -> Booking:
         """Take slots for the first of `asks` that have one within the horizon (2 s), in their order."""
         meters = self._meters(quota)
         arguments: list[str | float] = [
-            HORIZON_SECONDS * 1e6,
             quota.max_in_flight or 0,
             self._forget_microseconds,
             len(asks),
@@ -102,28 +123,40 @@ class Limiter:
                 ask.id,
                 *(ask.tokens if meter.counts_tokens else 1 for meter in meters),
             ]
-        now, wait, *slots = map(float, self._run(quota, "book", lane, meters, arguments))
-        return Booking([(slot - now) / 1e6 for slot in slots], None if wait < 0 else wait / 1e6)
+        now, wait, *slots = map(float, self._move(quota, "book", lane, meters, arguments))
+        delays = [(slot - now) / 1e6 for slot in slots]
+        return Booking(delays, None if wait < 0 else wait / 1e6, self._known[_key(quota)].incarnation)
 
     def settle(self, quota: Quota, ended: Sequence[Settled]) -> None:
         """Correct bookings with what was really used, once each; what was never sent gives all back."""
         meters = self._meters(quota)
         arguments: list[str | float] = [len(ended)]
         for call in ended:
-            requests = 0 if call.sent else -1
+            requests, showed = (0, int(call.accepted)) if call.sent else (-1, -1)
             arguments += [
                 call.id,
+                call.lane,
+                showed,
                 *(call.tokens if meter.counts_tokens else requests for meter in meters),
             ]
-        self._run(quota, "settle", "", meters, arguments)
+        self._move(quota, "settle", "", meters, arguments)
 
-    def renew(self, quota: Quota, ids: Sequence[str]) -> None:
-        """These calls are still in flight: without that, a capped quota forgets them after a minute."""
-        self._run(quota, "renew", "", [], [self._forget_microseconds, len(ids), *ids])
+    def renew(self, quota: Quota, ids: Sequence[str], incarnation: str = "") -> None:
+        """These calls are still in flight: without that, a capped quota forgets them after a minute.
 
-    def pause(self, quota: Quota, seconds: float, reason: str, *, lane: str | None = None) -> None:
-        """Close the quota (or one lane of it) for everybody; a pause never shortens another."""
-        arguments: list[str | float] = [seconds * 1e6, reason, int(lane is not None)]
+        Those that are not in flight any more stay out, unless Redis has forgotten the `incarnation` given.
+        """
+        arguments: list[str | float] = [self._forget_microseconds, len(ids), *ids]
+        self._run(quota, "renew", "", [], arguments, incarnation)
+
+    def pause(
+        self, quota: Quota, seconds: float, reason: str, *, lane: str | None = None, refused: bool = False
+    ) -> None:
+        """Close the quota (or one lane of it) for everybody; a pause never shortens another.
+
+        `refused`: not for its rate, but for its key, account or model. It reopens with a few calls.
+        """
+        arguments: list[str | float] = [seconds * 1e6, reason, int(lane is not None), int(refused)]
         self._run(quota, "pause", lane or "", [], arguments)
 
     def look(self, quota: Quota, lane: str = "") -> QuotaView:
@@ -132,6 +165,17 @@ class Limiter:
         paused = max(0.0, (float(until) - float(now)) / 1e6)
         return QuotaView(paused, str(reason) if paused else "", int(in_flight))
 
+    def _move(
+        self, quota: Quota, verb: str, lane: str, meters: Sequence[Meter], arguments: Sequence[str | float]
+    ) -> list[str]:
+        """For verbs that move TATs: says what we know of the quota, and learns it anew."""
+        key = _key(quota)
+        incarnation = self._known[key].incarnation if key in self._known else ""
+        incarnation, *reply = self._run(quota, verb, lane, meters, arguments, incarnation)
+        names = [meter.name for meter in meters]
+        self._known[key] = Known(incarnation, dict(zip(names, reply, strict=False)))
+        return reply[len(names) :]
+
     def _run(
         self,
         quota: Quota,
@@ -139,13 +183,15 @@ class Limiter:
         lane: str,
         meters: Sequence[Meter],
         arguments: Sequence[str | float],
+        incarnation: str = "",
     ) -> list[str]:
-        stated: list[str | float] = [verb, lane, len(meters)]
+        key = _key(quota)
+        tats = self._known[key].tats if key in self._known else {}
+        stated: list[str | float] = [verb, lane, incarnation, HORIZON_SECONDS * 1e6, len(meters)]
         for meter in meters:
-            stated += [meter.name, meter.unit_microseconds, meter.burst_microseconds]
-        tag = f"{KEY_PREFIX}:quota:{{{quota.provider}/{quota.name}}}"  # one hash tag: one slot in a cluster
+            stated += [meter.name, meter.unit_microseconds, meter.burst_microseconds, tats.get(meter.name, 0)]
         try:
-            return list(self._script(keys=[tag, f"{tag}:in-flight"], args=[*stated, *arguments]))
+            return list(self._script(keys=[key, f"{key}:in-flight"], args=[*stated, *arguments]))
         except RedisError as error:
             raise Unavailable(f"Redis does not answer: {error}") from error
 
@@ -163,3 +209,12 @@ class Limiter:
             for name, limit, window, counts_tokens in limits
             if limit
         ]
+
+
+def script() -> str:
+    """The Lua that moves a quota."""
+    return "".join(Path(__file__).with_name(part).read_text(encoding="utf-8") for part in SCRIPT)
+
+
+def _key(quota: Quota) -> str:
+    return f"{KEY_PREFIX}:quota:{{{quota.provider}/{quota.name}}}"  # one hash tag: one slot in a cluster

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, Index, Text, text
+from sqlalchemy import CheckConstraint, Column, Index, Text, false, text
 from sqlmodel import Field, SQLModel
 
 from headrace.clock import now
@@ -13,6 +13,11 @@ from headrace.states import FINAL, BatchStatus, JobState, Outcome
 
 def _one_of(column: str, values: Any) -> str:
     return f"{column} IN ({', '.join(repr(str(value)) for value in sorted(values))})"
+
+
+def _added(default: Any) -> dict[str, Any]:
+    """For a column that older processes do not know: the database fills it."""
+    return {"server_default": default}
 
 
 def _where(condition: str) -> dict[str, Any]:
@@ -91,6 +96,10 @@ class Batch(SQLModel, table=True):
     reasoning_tokens: int = Field(default=0, sa_type=RowId)
     total_tokens: int = Field(default=0, sa_type=RowId)
 
+    hold_ambiguous: bool = Field(default=False, sa_column_kwargs=_added(false()))
+    ambiguous_calls: int = Field(default=0, sa_column_kwargs=_added("0"))
+    ambiguous_tokens: int = Field(default=0, sa_type=RowId, sa_column_kwargs=_added("0"))
+
     __table_args__ = (
         CheckConstraint(_one_of("status", BatchStatus), name="batch_status"),
         CheckConstraint("succeeded + failed + cancelled + expired <= ingested", name="batch_counts"),
@@ -154,6 +163,7 @@ class Job(SQLModel, table=True):
         CheckConstraint("result_no IS NULL OR finished_at IS NOT NULL", name="job_result"),
         Index("jobs_due", "lane", "run_at", "id", **_where("state = 'queued'")),
         Index("jobs_leased", "worker_id", **_where("state = 'running'")),
+        Index("jobs_held", "api_key_id", "batch_id", **_where("state = 'held'")),
         Index(
             "jobs_waiting",
             "batch_id",
@@ -196,6 +206,8 @@ class Attempt(SQLModel, table=True):
     reasoning_tokens: int = Field(default=0, sa_type=RowId)
     total_tokens: int = Field(default=0, sa_type=RowId)
 
+    tokens_at_most: int = Field(default=0, sa_column_kwargs=_added("0"))
+
     __table_args__ = (
         CheckConstraint(_one_of("outcome", Outcome), name="attempt_outcome"),
         CheckConstraint("(landed_at IS NULL) = (outcome = 'open')", name="attempt_landed"),
@@ -222,3 +234,24 @@ class Worker(SQLModel, table=True):
     counter: int = 0
     started_at: datetime = Field(default_factory=now, sa_type=UtcTime)
     seen_at: datetime = Field(default_factory=now, sa_type=UtcTime)
+    version: str = Field(default="", sa_column_kwargs=_added(""))
+
+
+class Creation(SQLModel, table=True):
+    """What a request that creates has made, for the case that it is sent again."""
+
+    __tablename__ = "creations"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
+    api_key_id: str = Field(foreign_key="api_keys.id")
+    path: str
+    idempotency_key: str | None = None
+    fingerprint: str
+    made: list[Any] = Field(sa_type=Document)
+    created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
+
+    __table_args__ = (
+        Index("creations_by_idempotency_key", "api_key_id", "path", "idempotency_key", unique=True),
+        Index("creations_alike", "api_key_id", "path", "fingerprint", "id"),
+        Index("creations_old", "created_at"),
+    )

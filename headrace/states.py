@@ -27,10 +27,11 @@ MOVES: dict[str, dict[JobState, frozenset[JobState]]] = {
     "succeed": {state: frozenset({JobState.SUCCEEDED}) for state in UNFINISHED},
     "fail": {JobState.RUNNING: frozenset({JobState.FAILED})},
     "snooze": {JobState.RUNNING: frozenset({JobState.QUEUED, JobState.CANCELLED})},
-    "retry": {JobState.RUNNING: frozenset({JobState.QUEUED, JobState.CANCELLED})},
+    "retry": {JobState.RUNNING: frozenset({JobState.QUEUED, JobState.HELD, JobState.CANCELLED})},
     "rescue": {
         JobState.RUNNING: frozenset({JobState.QUEUED, JobState.HELD, JobState.FAILED, JobState.CANCELLED})
     },
+    "unhold": {JobState.HELD: frozenset({JobState.QUEUED, JobState.FAILED})},
     "cancel": {state: frozenset({JobState.CANCELLED}) for state in UNFINISHED - {JobState.RUNNING}},
     "expire": {state: frozenset({JobState.EXPIRED}) for state in UNFINISHED - {JobState.RUNNING}},
 }

@@ -1,94 +1,185 @@
-"""limits.lua twice: the script itself, called directly, and a plain model of what it should do."""
+"""The limiter's script twice: itself, called directly, and a plain model of what it should do."""
 
-from pathlib import Path
-
-import headrace.limits
+from headrace import limits
 
 SECOND = 1_000_000
 HORIZON = 2 * SECOND
 FORGET = 20 * SECOND
 SLOW_START = 10 * SECOND
+CAUTION = SECOND // 4
+PROBES = 3
+PROBATION = 10 * SECOND
 CAP = 6
 
 # Name, microseconds of a unit, burst: 10 requests and 1,000 tokens a second, all whole numbers.
 METERS = (("requests", 100_000, SECOND), ("tokens", 1_000, SECOND))
 
 
-class Script:
-    """limits.lua, called as its header says: verb, lane, meters, then the verb's own arguments."""
+class Caller:
+    """Calls the script as its header says, and remembers what a limiter remembers."""
 
     def __init__(self, client):
         self.client = client
-        path = Path(headrace.limits.__file__).with_name("limits.lua")
-        self.lua = client.register_script(path.read_text())
+        self.lua = client.register_script(limits.script())
+        self.forget()
+
+    def forget(self):
+        self.made, self.empty_at = 0, {}
+
+    @property
+    def knowledge(self):
+        return self.made, dict(self.empty_at)
 
     def __call__(self, verb, lane, meters, *arguments):
-        stated = [verb, lane, len(meters), *(value for meter in meters for value in meter), *arguments]
-        return self.lua(keys=["{q}", "{q}:in-flight"], args=stated)
+        stated = [verb, lane, self.made or "", HORIZON, len(meters)]
+        for name, unit, burst in meters:
+            stated += [name, unit, burst, self.empty_at.get(name, 0)]
+        return self.lua(keys=["{q}", "{q}:in-flight"], args=[*stated, *arguments])
+
+    def book(self, lane, calls, meters=METERS, cap=CAP):
+        """`calls` are ids and tokens; returns the server's time, the wait, and the slots."""
+        asked = [value for call_id, units in calls for value in (call_id, 1, units)]
+        return self._learn(meters, self("book", lane, meters, cap, FORGET, len(calls), *asked))
+
+    def settle(self, call_id, lane, showed, requests, tokens, meters=METERS):
+        reply = self("settle", "", meters, 1, call_id, lane, showed, requests, tokens)
+        return self._learn(meters, reply)
+
+    def lapse(self, microseconds):
+        if self.made:
+            self.made -= microseconds
+        self.empty_at = {name: at - microseconds for name, at in self.empty_at.items()}
+
+    def _learn(self, meters, reply):
+        self.made, *values = map(int, reply)
+        names = [name for name, *_ in meters]
+        self.empty_at = dict(zip(names, values, strict=False))
+        return values[len(names) :]
 
 
 class Model:
     """Buckets that leak a microsecond each microsecond: a call goes when its cost fits above what is left."""
 
     def __init__(self):
+        self.made = 0
+        self.young_until = 0
         self.empty_at: dict[str, int] = {}
         self.closed_until: dict[str, int] = {}
         self.reason: dict[str, str] = {}
         self.slow_until = 0
         self.flying: dict[str, int] = {}
+        self.accepted: set[str] = set()  # lanes; "" is the whole quota
+        self.probed_at: dict[str, int] = {}
+        self.probes: dict[str, list[str]] = {}
 
-    def touch(self, now):
+    def recall(self, now, made, empty_at):
+        """What a caller knows of a quota that this one may have taken the place of; whether all is new."""
         for name, *_ in METERS:
             self.empty_at.setdefault(name, now)
+        first = not self.made
+        if first:
+            self.made = now
+        if first and not made:
+            self.young_until = now + HORIZON + 60 * SECOND
+            self.empty_at = dict.fromkeys(self.empty_at, now + CAUTION)
+        elif made not in (0, self.made):
+            for name, _, burst in METERS:
+                known = min(empty_at[name], now + 60 * burst)
+                self.empty_at[name] = max(self.empty_at[name], known, self.made + HORIZON + burst)
+        return first and not made
 
-    def book(self, now, lane, calls):
-        self.touch(now)
-        self.forget(now)
+    def burst(self, now, burst):
+        return 0 if now < self.young_until else burst
+
+    def book(self, now, lane, calls, knowledge):
+        first = self.recall(now, *knowledge)
+        self.flying = {call_id: until for call_id, until in self.flying.items() if until > now}
         for name, _, burst in METERS:
-            self.empty_at[name] = max(self.empty_at[name], self.closed_until.get("", 0) + burst)
+            reopened = self.closed_until.get("", 0) + self.burst(now, burst)
+            self.empty_at[name] = max(self.empty_at[name], reopened)
+        room = CAP - len(self.flying) if knowledge[0] in (0, self.made) else 0
+        doubted = [scope for scope in ("", f":{lane}") if self.is_doubted(now, scope)]
+        room = min([room, *(PROBES - len(self.probes.get(scope, [])) for scope in doubted)])
         slots: list[int] = []
         for call_id, tokens in calls:
-            slot = self.slot(now, lane, tokens)
-            if slot > now + HORIZON or len(self.flying) >= CAP:
+            slot = self.slot(now, lane, tokens, first)
+            if slot > now + HORIZON or len(slots) >= room:
                 return max(slot - now, 0), slots
+            first = False
             for name, cost, _ in self.costs(tokens):
                 pace = 2 if slot < self.slow_until else 1
                 self.empty_at[name] = max(self.empty_at[name], slot) + cost * pace
             self.flying[call_id] = slot + FORGET
+            for scope in doubted:
+                self.probed_at.setdefault(scope, slot)
+                self.probes.setdefault(scope, []).append(call_id)
             slots.append(slot)
         return -1, slots
 
-    def slot(self, now, lane, tokens):
+    def slot(self, now, lane, tokens, first):
         opens = [now, self.closed_until.get("", 0), self.closed_until.get(lane, 0)]
-        fits = [self.empty_at[name] - max(burst - cost, 0) for name, cost, burst in self.costs(tokens)]
-        return max(opens + fits)
+        fits = [
+            self.empty_at[name] - max(self.burst(now, burst) - cost, 0)
+            for name, cost, burst in self.costs(tokens)
+        ]
+        return max(opens if first else opens + fits)
 
     def costs(self, tokens):
         return [(name, unit * (tokens if name == "tokens" else 1), burst) for name, unit, burst in METERS]
 
-    def settle(self, now, call_id, requests, tokens):
-        self.touch(now)
+    def is_doubted(self, now, scope):
+        if now >= self.probed_at.get(scope, now + 1) + PROBATION:
+            self.accept(scope)
+        return scope not in self.accepted
+
+    def accept(self, scope):
+        self.doubt(scope)
+        self.accepted.add(scope)
+
+    def doubt(self, scope):
+        self.accepted.discard(scope)
+        self.probed_at.pop(scope, None)
+        self.probes.pop(scope, None)
+
+    def settle(self, now, call, showed, requests, tokens, knowledge):
+        self.recall(now, *knowledge)
+        call_id, lane = call
         self.flying.pop(call_id, None)
+        for scope in ("", f":{lane}"):
+            probes = self.probes.get(scope, [])
+            if call_id in probes and showed == 1:
+                self.accept(scope)
+            elif call_id in probes and showed == -1:
+                probes.remove(call_id)
+                if not probes:
+                    self.doubt(scope)
         for (name, unit, _), units in zip(METERS, (requests, tokens), strict=True):
             self.empty_at[name] = max(now, self.empty_at[name] + units * unit)
 
-    def pause(self, now, lane, duration, reason):
-        if now + duration <= self.closed_until.get(lane, 0):
-            return
-        self.closed_until[lane], self.reason[lane] = now + duration, reason
-        if not lane:
-            self.slow_until = now + duration + SLOW_START
+    def renew(self, now, call_ids, made):
+        known = self.flying if made in (0, self.made) else call_ids
+        self.flying.update({call_id: now + FORGET for call_id in call_ids if call_id in known})
 
-    def forget(self, now):
-        self.flying = {call_id: until for call_id, until in self.flying.items() if until > now}
+    def pause(self, now, lane, duration, reason, refused):
+        if now + duration > self.closed_until.get(lane, 0):
+            self.closed_until[lane], self.reason[lane] = now + duration, reason
+            if not lane:
+                self.slow_until = now + duration + SLOW_START
+        if refused:
+            doubted = [f":{lane}"] if lane else [*self.accepted, *self.probes]
+            for scope in doubted if "" in self.accepted else [*doubted, ""]:
+                self.doubt(scope)
 
     def look(self, now, lane):
-        self.forget(now)
+        flying = [call_id for call_id, until in self.flying.items() if until > now]
         all_, one = self.closed_until.get("", 0), self.closed_until.get(lane, 0)
         reason = self.reason.get(lane if one > all_ else "", "")
-        return [max(all_, one), reason, len(self.flying)]
+        return [max(all_, one), reason, len(flying)]
 
     def lapse(self, microseconds):
-        for times in (self.empty_at, self.closed_until, self.flying):
+        for times in (self.empty_at, self.closed_until, self.flying, self.probed_at):
             times.update({key: at - microseconds for key, at in times.items()})
         self.slow_until -= microseconds
+        self.young_until -= microseconds
+        if self.made:
+            self.made -= microseconds

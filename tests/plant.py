@@ -33,14 +33,25 @@ KEY = "sk-the-providers-key"
 class Worker:
     """One `celery -A worker worker -P gevent`. It does not outlive the tests."""
 
-    def __init__(self, settings: Settings, log: Path, *, pool: str = "gevent") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: Path,
+        *,
+        pool: str = "gevent",
+        failpoints: str = "",
+        seed: int = 0,
+        home: Path = ROOT,
+    ) -> None:
+        """`failpoints` as in HEADRACE_FAILPOINTS, for this process alone; `home` is where its code lies."""
         self.id = new_id("worker_")
         self.log = log
+        faults = {"HEADRACE_FAILPOINTS": failpoints, "HEADRACE_FAILPOINTS_SEED": str(seed)}
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, leash.__file__, str(os.getpid()), *CELERY, "-P", pool, *ALONE],
-                cwd=ROOT,
-                env=variables(settings) | {"HEADRACE_WORKER_ID": self.id},
+                cwd=home,
+                env=variables(settings) | {"HEADRACE_WORKER_ID": self.id, "PYTHONPATH": str(home)} | faults,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -74,10 +85,11 @@ class Plant:
         self.settings = self.settings_with(provider_url=simulator.base_url)
         return Witness(simulator, log)
 
-    def worker(self, **settings: Any) -> Worker:
-        """Start a worker; returns when it works. `settings` are for it alone."""
+    def worker(self, *, failpoints: str = "", seed: int = 0, **settings: Any) -> Worker:
+        """Start a worker; returns when it works. `settings` and `failpoints` are for it alone."""
         chosen = self.settings_with(**{"provider_key": KEY, "call_timeout_seconds": 10.0, **settings})
-        worker = Worker(chosen, self.settings.data_dir / "worker.log")
+        log = self.settings.data_dir / "worker.log"
+        worker = Worker(chosen, log, failpoints=failpoints, seed=seed)
         self._cleanup.callback(worker.kill)
         eventually(lambda: worker.id in self._alive() or worker.process.poll() is not None, 30)
         assert worker.process.poll() is None, worker.log.read_text()

@@ -12,7 +12,7 @@ from headrace.db import Database
 from headrace.ids import new_id
 from headrace.models import Attempt, Batch, Job
 from headrace.states import BatchStatus, JobState, Outcome
-from headrace.store import batches, jobs, keys, landings, reading, sweeping, tables, workers
+from headrace.store import batches, holding, jobs, keys, landings, reading, sweeping, tables, workers
 from headrace.store.jobs import Claim, Departure, NewJob
 from headrace.store.landings import Landing, Verb
 from headrace.usage import Usage
@@ -20,6 +20,7 @@ from headrace.usage import Usage
 LANE = "small-model"
 WORKER = "worker-1"
 DAY = timedelta(days=1)
+AT_MOST = 2000
 USAGE = Usage(prompt_tokens=10, cached_tokens=4, completion_tokens=20, reasoning_tokens=5, total_tokens=30)
 
 
@@ -80,7 +81,9 @@ class Scene:
 
     def depart(self, claims: Sequence[Claim], *, worker: str = WORKER) -> list[Departure]:
         """Those of the claims that may go."""
-        leaving = [Departure(claim, new_id("att_"), tokens_booked=100) for claim in claims]
+        leaving = [
+            Departure(claim, new_id("att_"), tokens_booked=100, tokens_at_most=AT_MOST) for claim in claims
+        ]
         with self.db.begin() as session:
             going = jobs.depart(session, leaving, worker)
         return [departure for departure in leaving if departure.claim.job_id in going]
@@ -108,6 +111,10 @@ class Scene:
     def end_waiting(self, batch_id: str, state: JobState, limit: int = 1000) -> int:
         with self.db.begin() as session:
             return sweeping.end_waiting(session, batch_id, state, limit)
+
+    def unhold(self, job_id: int, to: JobState = JobState.QUEUED) -> str | None:
+        with self.db.begin() as session:
+            return holding.unhold_one(session, job_id, to)
 
     def rescue(self, *dead: str, limit: int = 1000) -> int:
         with self.db.begin() as session:

@@ -15,6 +15,7 @@ from tests.servers import free_port
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
+NEWEST = "0002"
 TOML = """
 [providers.near]
 base_url = "http://127.0.0.1:1/v1"
@@ -57,17 +58,28 @@ def test_it_is_not_ready_while_no_worker_lives(api, store):
     assert ready(api) == (200, {})
 
 
-def test_it_is_not_ready_before_the_schema_is_that_of_this_version(api, store):
+def test_it_is_not_ready_while_the_schema_is_older_than_this_version(api, store):
     with store.db.begin() as session:
-        session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+        session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     try:
         status, wrong = ready(api)
     finally:
         with store.db.begin() as session:
-            session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+            session.execute(text(f"UPDATE alembic_version SET version_num = '{NEWEST}'"))
 
     assert (status, list(wrong)) == (503, ["database"])
     assert "headrace migrate" in wrong["database"]
+
+
+def test_a_schema_of_a_later_version_does_not_take_it_away(api, store):
+    """An upgrade expands the schema first, and replaces the processes one after another."""
+    with store.db.begin() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    try:
+        assert ready(api) == (200, {})
+    finally:
+        with store.db.begin() as session:
+            session.execute(text(f"UPDATE alembic_version SET version_num = '{NEWEST}'"))
 
 
 def test_before_the_first_migration_it_says_what_to_do(database_url, redis_client_url, tmp_path):

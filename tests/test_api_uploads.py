@@ -1,30 +1,19 @@
 """`POST /v1/files`: streamed to disk whatever its size; what is cut off or too large leaves nothing."""
 
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import pytest
 import requests
 from sqlalchemy import text
 
 from api import payloads
-from tests.api_server import DEADLINE_SECONDS, MEBIBYTE, on_one_database, refusal, running_api, wait_until
+from headrace.store import files
+from tests.api_server import MEBIBYTE, on_one_database, refusal, running_api, wait_until
+from tests.half_sent import sending
 from tests.multipart_bodies import END, FILE, LINES, MULTIPART, PURPOSE, part
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
-
-
-@contextmanager
-def sending(api, *, content_length):
-    """A connection on which an upload has begun: its head is sent, its body is the test's."""
-    address = urlsplit(api.url)
-    head = {"host": address.netloc, "authorization": f"Bearer {api.secret}", **MULTIPART}
-    lines = [f"{name}: {value}" for name, value in {**head, "content-length": content_length}.items()]
-    with socket.create_connection((address.hostname, address.port), timeout=DEADLINE_SECONDS) as sender:
-        sender.sendall("\r\n".join(["POST /v1/files HTTP/1.1", *lines, "", ""]).encode())
-        yield sender
 
 
 @contextmanager
@@ -124,7 +113,7 @@ def test_an_upload_that_is_cut_off_leaves_nothing(api):
     assert api.call("GET", "/v1/files").json()["data"] == []
 
 
-def test_a_file_whose_row_cannot_be_written_is_not_kept(api, store):
+def test_a_file_whose_row_cannot_be_written_is_nobodys_and_left_to_be_tidied_away(api, store):
     with sending(api, content_length=len(PURPOSE + FILE + END)) as sender:
         sender.sendall(PURPOSE + FILE)
         wait_until(api.stored, "the upload to begin")
@@ -133,7 +122,10 @@ def test_a_file_whose_row_cannot_be_written_is_not_kept(api, store):
             answer = sender.recv(65536)
 
     assert answer.startswith(b"HTTP/1.1 50")
-    assert api.stored() == []
+    assert api.call("GET", "/v1/files").json()["data"] == []
+    (left,) = api.stored()
+    with store.db.read() as session:
+        assert files.needed(session, [left.name]) == set()
 
 
 @on_one_database

@@ -2,19 +2,23 @@
 
 import json
 import os
+import select
 import socket
+import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from urllib3.exceptions import NewConnectionError
 
 from headrace.simulator.config import SimulatorConfig
 from headrace.simulator.process import SimulatorProcess
 from tests import servers
+from tests.listener import listening, read_request
+from worker.connections import Adapter
 
 ROOT = Path(__file__).parent.parent
 KEY = "sk-a-secret"
@@ -64,36 +68,6 @@ def simulator():
     config = SimulatorConfig(key=KEY, latency_ms=5, drip_seconds=0.05, huge_bytes=0)
     with SimulatorProcess(config) as running:
         yield running
-
-
-@contextmanager
-def listening(talk: Callable[[socket.socket], object]) -> Iterator[str]:
-    """`host:port` of a listener that lets `talk` have each connection, and then closes it."""
-    done = threading.Event()
-
-    def serve() -> None:
-        while not done.is_set():
-            with suppress(TimeoutError):
-                connection, _ = listener.accept()
-                with connection:
-                    connection.settimeout(10)
-                    talk(connection)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(0.05)
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-        done.set()
-        thread.join(15)
-        assert not thread.is_alive()
-
-
-def read_request(connection: socket.socket) -> bytes:
-    data = b""
-    while not data.endswith(b"}]}"):
-        data += connection.recv(65536)
-    return data
 
 
 def test_an_answer_comes_whole_with_its_headers(call, simulator):
@@ -206,6 +180,39 @@ def test_a_server_that_hangs_up_on_the_request_has_perhaps_heard_it(call):
         got = call(f"http://{address}/v1", timeout_seconds=30)
 
     assert (got["kind"], got["code"]) == ("lost", "connection_lost")
+
+
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"])
+def test_what_is_reset_before_a_byte_left_was_not_sent(greeting):
+    """On a connection as the callers have them: whether a byte left before a reset, chance decides else."""
+
+    def reset(accepted):
+        if greeting:
+            read_request(accepted)
+            accepted.sendall(greeting)
+            answered.wait(10)
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    answered = threading.Event()
+    with listening(reset) as address, closing(connection_to(address)) as connection:
+        if greeting:
+            connection.request("POST", "/", body=b'{"messages":[{}]}')
+            assert connection.getresponse().data == b"{}"
+        answered.set()
+        ended, _, _ = select.select([connection.sock], [], [], 10)
+        assert ended
+
+        with pytest.raises(NewConnectionError):
+            connection.request("POST", "/", body=b'{"messages":[{}]}')
+
+
+def connection_to(address):
+    host, _, port = address.partition(":")
+    adapter = Adapter()
+    connection = adapter.poolmanager.connection_from_host(host, int(port), scheme="http")._new_conn()
+    adapter.close()
+    connection.connect()
+    return connection
 
 
 def test_what_is_not_http_is_lost(call):

@@ -227,3 +227,18 @@ def test_a_batch_that_somebody_cancelled_is_not_gone_on_with(run, read, client, 
     client.cancel(cancelled.id)
 
     assert run(text) != cancelled.id
+
+
+def test_the_doctor_finds_the_stack_that_runs_in_the_folder(headrace, stack, monkeypatch):
+    monkeypatch.setenv("HEADRACE_CONFIG", str(stack.settings.config))
+
+    status, said, _ = headrace("doctor", "--json")
+
+    found = {finding["subject"]: finding for finding in json.loads(said)["findings"]}
+    assert status == 0, said
+    assert (
+        found["broker"]["level"] == found["workers"]["level"] == found["provider simulator"]["level"] == "ok"
+    )
+    secret = stack.folder.path / "redis-url"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert secret.read_text().strip() not in said

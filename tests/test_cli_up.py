@@ -53,6 +53,7 @@ def test_once_ready_it_can_be_used_as_it_says_and_a_signal_ends_it_without_a_tra
     assert up.ends() == 0
     assert len(family) == 4
     assert not any(map(alive, family))
+    assert not Path("data/redis-url").exists()
 
 
 def assert_the_snippet_works(said):

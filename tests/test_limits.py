@@ -11,21 +11,11 @@ from headrace.limits import AIM, Ask, Limiter, Settled, connect
 from tests.lapse import lapse
 from tests.quotas import NOW, SIX_HUNDRED, SPACE, about, asks, quota
 
-
-@pytest.fixture
-def redis(redis_client_url):
-    client = connect(redis_client_url)
-    yield client
-    client.connection_pool.disconnect()
+pytest_plugins = ["tests.limiting"]
 
 
-@pytest.fixture
-def limiter(redis):
-    return Limiter(redis)
-
-
-def test_a_burst_of_a_second_goes_at_once_and_the_rest_at_even_distances(limiter):
-    booking = limiter.book(SIX_HUNDRED, "lane", asks(20))
+def test_a_burst_of_a_second_goes_at_once_and_the_rest_at_even_distances(in_use, limiter):
+    booking = limiter.book(in_use(SIX_HUNDRED), "lane", asks(20))
 
     assert booking.delays_seconds == pytest.approx(
         [max(0.0, number * SPACE - 1) for number in range(1, 21)], abs=2e-5
@@ -33,8 +23,8 @@ def test_a_burst_of_a_second_goes_at_once_and_the_rest_at_even_distances(limiter
     assert booking.wait_seconds is None
 
 
-def test_what_has_no_slot_within_two_seconds_is_not_booked_and_told_its_wait(limiter):
-    booking = limiter.book(SIX_HUNDRED, "lane", asks(100))
+def test_what_has_no_slot_within_two_seconds_is_not_booked_and_told_its_wait(in_use, limiter):
+    booking = limiter.book(in_use(SIX_HUNDRED), "lane", asks(100))
     granted = len(booking.delays_seconds)
 
     assert granted == int(3 / SPACE)
@@ -45,8 +35,8 @@ def test_what_has_no_slot_within_two_seconds_is_not_booked_and_told_its_wait(lim
     assert again.wait_seconds == about(booking.wait_seconds)
 
 
-def test_slots_are_given_in_the_order_of_asking(limiter):
-    by_tokens = quota(tpm=60_000)
+def test_slots_are_given_in_the_order_of_asking(in_use, limiter):
+    by_tokens = in_use(quota(tpm=60_000))
     size = [Ask("small", 10), Ask("large", 3_000), Ask("tiny", 1), Ask("small too", 10)]
 
     delays = limiter.book(by_tokens, "lane", size).delays_seconds
@@ -56,8 +46,8 @@ def test_slots_are_given_in_the_order_of_asking(limiter):
     assert later.delays_seconds == [], "a small request does not overtake a large one"
 
 
-def test_the_slowest_meter_decides_and_every_meter_is_charged(limiter):
-    both = quota(rpm=600, tpm=6_000)
+def test_the_slowest_meter_decides_and_every_meter_is_charged(in_use, limiter):
+    both = in_use(quota(rpm=600, tpm=6_000))
 
     booking = limiter.book(both, "lane", asks(3, tokens=97))
 
@@ -65,17 +55,17 @@ def test_the_slowest_meter_decides_and_every_meter_is_charged(limiter):
     assert limiter.book(quota(rpm=600), "lane", asks(11)).delays_seconds[0] > 0, "requests were counted too"
 
 
-def test_days_are_metered_like_minutes(limiter):
+def test_days_are_metered_like_minutes(in_use, limiter):
     for limited in (quota("r", rpd=8_640), quota("t", tpd=8_640)):
-        booking = limiter.book(limited, "lane", asks(200))
+        booking = limiter.book(in_use(limited), "lane", asks(200))
 
         burst = int(24 * 60 / (10 / AIM))  # a sixtieth of the day, at one every ten seconds
         assert booking.delays_seconds == [NOW] * burst
         assert booking.wait_seconds == about((burst + 1) * 10 / AIM - 24 * 60)
 
 
-def test_a_request_larger_than_the_burst_goes_when_nothing_is_owed_and_leaves_a_debt(limiter):
-    by_tokens = quota(tpm=6_000)  # 97 a second
+def test_a_request_larger_than_the_burst_goes_when_nothing_is_owed_and_leaves_a_debt(in_use, limiter):
+    by_tokens = in_use(quota(tpm=6_000))  # 97 a second
 
     assert limiter.book(by_tokens, "lane", [Ask("large", 970)]).delays_seconds == [NOW]
 
@@ -83,8 +73,8 @@ def test_a_request_larger_than_the_burst_goes_when_nothing_is_owed_and_leaves_a_
     assert limiter.book(by_tokens, "lane", [Ask("large too", 970)]).wait_seconds == about(10)
 
 
-def test_a_quota_without_limits_gives_every_slot_now(limiter):
-    booking = limiter.book(quota(), "lane", asks(500, tokens=10**6))
+def test_a_quota_without_limits_gives_every_slot_now(in_use, limiter):
+    booking = limiter.book(in_use(quota()), "lane", asks(500, tokens=10**6))
 
     assert booking.delays_seconds == [0.0] * 500
     assert booking.wait_seconds is None
@@ -101,8 +91,8 @@ def test_quotas_do_not_touch_each_other(limiter):
         assert limiter.look(other).paused_seconds == 0
 
 
-def test_using_less_than_was_booked_makes_room(limiter):
-    by_tokens = quota(tpm=6_000)
+def test_using_less_than_was_booked_makes_room(in_use, limiter):
+    by_tokens = in_use(quota(tpm=6_000))
     limiter.book(by_tokens, "lane", [Ask("large", 970)])
 
     limiter.settle(by_tokens, [Settled("large", 97 - 970)])
@@ -110,8 +100,8 @@ def test_using_less_than_was_booked_makes_room(limiter):
     assert limiter.book(by_tokens, "lane", [Ask("next", 97)]).delays_seconds == [about(1)]
 
 
-def test_using_more_than_was_booked_takes_room(limiter):
-    by_tokens = quota(rpm=600, tpm=6_000)
+def test_using_more_than_was_booked_takes_room(in_use, limiter):
+    by_tokens = in_use(quota(rpm=600, tpm=6_000))
     limiter.book(by_tokens, "lane", [Ask("small", 97)])
 
     limiter.settle(by_tokens, [Settled("small", 970 - 97)])
@@ -119,8 +109,8 @@ def test_using_more_than_was_booked_takes_room(limiter):
     assert limiter.book(by_tokens, "lane", [Ask("next", 97)]).wait_seconds == about(10)
 
 
-def test_settling_never_makes_more_room_than_an_idle_quota_has(limiter):
-    by_tokens = quota(tpm=6_000)
+def test_settling_never_makes_more_room_than_an_idle_quota_has(in_use, limiter):
+    by_tokens = in_use(quota(tpm=6_000))
     limiter.book(by_tokens, "lane", [Ask("call", 97)])
 
     limiter.settle(by_tokens, [Settled("call", -5_000)])
@@ -128,8 +118,8 @@ def test_settling_never_makes_more_room_than_an_idle_quota_has(limiter):
     assert limiter.book(by_tokens, "lane", asks(2, tokens=97)).delays_seconds == [NOW, about(1)]
 
 
-def test_a_call_that_was_never_sent_gives_all_back(limiter):
-    both = quota(rpm=60, tpm=6_000)
+def test_a_call_that_was_never_sent_gives_all_back(in_use, limiter):
+    both = in_use(quota(rpm=60, tpm=6_000))
     before = limiter.book(both, "lane", [Ask("first", 10)]), limiter.book(both, "lane", [Ask("unsent", 10)])
 
     limiter.settle(both, [Settled("unsent", -10, sent=False)])
@@ -138,8 +128,8 @@ def test_a_call_that_was_never_sent_gives_all_back(limiter):
     assert again.delays_seconds == about(before[1].delays_seconds)
 
 
-def test_a_sent_call_gives_no_request_back(limiter):
-    sparse = quota(rpm=60)
+def test_a_sent_call_gives_no_request_back(in_use, limiter):
+    sparse = in_use(quota(rpm=60))
     limiter.book(sparse, "lane", [Ask("first", 10)])
 
     limiter.settle(sparse, [Settled("first", -10)])
@@ -147,8 +137,8 @@ def test_a_sent_call_gives_no_request_back(limiter):
     assert limiter.book(sparse, "lane", [Ask("second", 10)]).delays_seconds == [about(60 / 60 / AIM)]
 
 
-def test_no_more_calls_fly_than_the_cap_over_all_limiters(redis_client_url):
-    capped = quota(max_in_flight=5)
+def test_no_more_calls_fly_than_the_cap_over_all_limiters(in_use, redis_client_url):
+    capped = in_use(quota(max_in_flight=5))
     limiters = [Limiter(connect(redis_client_url)) for _ in range(3)]
     granted = [
         len(limiter.book(capped, "lane", asks(3, prefix=f"worker{number}")).delays_seconds)
@@ -168,11 +158,11 @@ def test_no_more_calls_fly_than_the_cap_over_all_limiters(redis_client_url):
 def test_a_call_that_nobody_settles_is_forgotten_after_a_while(limiter, redis):
     capped = quota(max_in_flight=2)
     assert len(limiter.book(capped, "lane", asks(2)).delays_seconds) == 2
-    lapse(redis, 50)
+    lapse(redis, 50, limiter)
     assert limiter.look(capped).in_flight == 2
     assert limiter.book(capped, "lane", asks(1, prefix="next")).delays_seconds == []
 
-    lapse(redis, 11)
+    lapse(redis, 11, limiter)
 
     assert limiter.look(capped).in_flight == 0
     assert len(limiter.book(capped, "lane", asks(1, prefix="next")).delays_seconds) == 1
@@ -182,21 +172,11 @@ def test_a_call_that_is_renewed_keeps_its_place_in_flight(limiter, redis):
     capped = quota(max_in_flight=2)
     limiter.book(capped, "lane", asks(2))
     for _ in range(3):
-        lapse(redis, 50)
+        lapse(redis, 50, limiter)
         limiter.renew(capped, ["call-0", "never booked"])
 
     assert limiter.look(capped).in_flight == 1
     assert len(limiter.book(capped, "lane", asks(2, prefix="next")).delays_seconds) == 1
-
-
-def test_lost_state_restarts_with_one_burst(limiter, redis):
-    limiter.book(SIX_HUNDRED, "lane", asks(100))
-    limiter.pause(SIX_HUNDRED, 0.001, "429")
-    redis.flushdb()
-
-    delays = limiter.book(SIX_HUNDRED, "lane", asks(20)).delays_seconds
-
-    assert delays == pytest.approx([max(0.0, number * SPACE - 1) for number in range(1, 21)], abs=2e-5)
 
 
 def test_times_are_kept_to_the_microsecond_and_not_for_ever(limiter, redis):
@@ -210,12 +190,16 @@ def test_times_are_kept_to_the_microsecond_and_not_for_ever(limiter, redis):
     (hash_key,) = [key for key in redis.scan_iter() if redis.type(key) == "hash"]
     stored = redis.hgetall(hash_key)
     stored.pop("pause_reason")
-    assert set(stored) == {"tat:requests", "tat:tokens", "pause", "slow"}
+    stored.pop("probes")
+    stored.pop("probes:lane")
+    meters, pauses, trust = {"tat:requests", "tat:tokens"}, {"pause", "slow"}, {"probing", "probing:lane"}
+    assert set(stored) == {"incarnation", "young"} | meters | pauses | trust
     assert all(re.fullmatch(r"\d{16}", value) for value in stored.values()), stored
     assert all(0 < redis.ttl(key) <= 2 * 24 * 3600 for key in redis.scan_iter())
 
 
-def test_workers_on_many_threads_share_one_allowance(redis_client_url):
+def test_workers_on_many_threads_share_one_allowance(in_use, redis_client_url):
+    in_use(SIX_HUNDRED)
     client = connect(redis_client_url)
     start = threading.Barrier(6)
 

@@ -5,28 +5,18 @@ from itertools import pairwise
 
 import pytest
 
-from headrace.limits import Limiter, connect
 from tests.lapse import lapse
 from tests.quotas import NOW, SIX_HUNDRED, SPACE, about, asks
+
+pytest_plugins = ["tests.limiting"]
 
 
 def distances(delays):
     return [later - sooner for sooner, later in pairwise(delays)]
 
 
-@pytest.fixture
-def redis(redis_client_url):
-    client = connect(redis_client_url)
-    yield client
-    client.connection_pool.disconnect()
-
-
-@pytest.fixture
-def limiter(redis):
-    return Limiter(redis)
-
-
-def test_a_pause_closes_the_quota_for_every_lane(limiter):
+def test_a_pause_closes_the_quota_for_every_lane(in_use, limiter):
+    in_use(SIX_HUNDRED)
     limiter.pause(SIX_HUNDRED, 30, "429: too fast")
 
     for lane in ("lane", "other"):
@@ -37,7 +27,8 @@ def test_a_pause_closes_the_quota_for_every_lane(limiter):
         assert (view.paused_seconds, view.reason) == (about(30), "429: too fast")
 
 
-def test_a_pause_of_one_lane_leaves_the_others_open(limiter):
+def test_a_pause_of_one_lane_leaves_the_others_open(in_use, limiter):
+    in_use(SIX_HUNDRED, "lane", "other")
     limiter.pause(SIX_HUNDRED, 30, "404: no such model", lane="lane")
 
     assert limiter.book(SIX_HUNDRED, "lane", asks(1)).wait_seconds == about(30)
@@ -59,7 +50,8 @@ def test_a_pause_never_shortens_another(limiter):
     assert limiter.look(SIX_HUNDRED, "other").reason == "long"
 
 
-def test_a_pause_that_ends_within_the_horizon_gives_slots_behind_it(limiter):
+def test_a_pause_that_ends_within_the_horizon_gives_slots_behind_it(in_use, limiter):
+    in_use(SIX_HUNDRED)
     limiter.pause(SIX_HUNDRED, 1, "429")
 
     delays = limiter.book(SIX_HUNDRED, "lane", asks(3)).delays_seconds
@@ -69,13 +61,14 @@ def test_a_pause_that_ends_within_the_horizon_gives_slots_behind_it(limiter):
 
 
 @pytest.mark.parametrize("asked_meanwhile", [True, False])
-def test_a_reopened_quota_starts_without_a_burst_and_at_half_speed(limiter, redis, asked_meanwhile):
+def test_a_reopened_quota_starts_without_a_burst_and_at_half_speed(in_use, limiter, redis, asked_meanwhile):
+    in_use(SIX_HUNDRED)
     limiter.book(SIX_HUNDRED, "lane", asks(1))
     limiter.pause(SIX_HUNDRED, 30, "429")
     reopened = time.monotonic()
     if asked_meanwhile:
         limiter.book(SIX_HUNDRED, "lane", asks(1))
-    lapse(redis, 30)
+    lapse(redis, 30, limiter)
     assert limiter.look(SIX_HUNDRED).paused_seconds == 0
     assert limiter.look(SIX_HUNDRED).reason == ""
 
@@ -86,9 +79,10 @@ def test_a_reopened_quota_starts_without_a_burst_and_at_half_speed(limiter, redi
     assert distances(later) == pytest.approx([2 * SPACE] * (len(later) - 1), abs=2e-5)
 
 
-def test_ten_seconds_after_the_reopening_it_is_full_speed_again(limiter, redis):
+def test_ten_seconds_after_the_reopening_it_is_full_speed_again(in_use, limiter, redis):
+    in_use(SIX_HUNDRED)
     limiter.pause(SIX_HUNDRED, 30, "429")
-    lapse(redis, 40.5)
+    lapse(redis, 40.5, limiter)
 
     delays = limiter.book(SIX_HUNDRED, "lane", asks(20)).delays_seconds
 

@@ -14,6 +14,7 @@ from alembic.migration import MigrationContext
 from sqlmodel import SQLModel
 
 import headrace.migrations
+from headrace.clock import now
 from headrace.db import Database
 from headrace.migrations import is_current, upgrade
 
@@ -137,9 +138,37 @@ def test_processes_that_upgrade_at_once_take_turns(database_url, db):
     assert is_current(db.engine)
 
 
-def test_a_database_of_a_later_version_is_not_current(db):
-    upgrade(db.engine)
+def set_revision(db, revision):
     with db.engine.begin() as connection:
-        connection.execute(sqlalchemy.text("UPDATE alembic_version SET version_num = '9999'"))
+        changed = sqlalchemy.text("UPDATE alembic_version SET version_num = :revision")
+        connection.execute(changed, {"revision": revision})
+
+
+def test_a_database_of_a_later_version_serves_and_is_left_as_it_is(db):
+    upgrade(db.engine)
+    set_revision(db, "9999")
+
+    assert is_current(db.engine)
+    upgrade(db.engine)
+
+    with db.engine.connect() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == "9999"
+
+
+def test_a_database_of_an_earlier_version_does_not_serve(db):
+    upgrade(db.engine)
+    set_revision(db, "0001")
 
     assert not is_current(db.engine)
+
+
+def test_the_version_before_can_write_its_rows_into_the_newer_schema(db):
+    upgrade(db.engine)
+    with db.engine.begin() as connection:
+        known = "id, host, pid, counter, started_at, seen_at"
+        moment = now() if db.engine.dialect.name == "postgresql" else 0
+        connection.execute(
+            sqlalchemy.text(f"INSERT INTO workers ({known}) VALUES ('w', 'h', 1, 0, :at, :at)"),
+            {"at": moment},
+        )
+        assert connection.execute(sqlalchemy.text("SELECT version FROM workers")).scalar_one() == ""

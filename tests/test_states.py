@@ -33,6 +33,7 @@ SITUATIONS: dict[str, dict[str, Any]] = {
     "plain": {},
     "marked": {},
     "crashed": {},
+    "careful": {"hold_ambiguous": True},
     "exhausted": {},
     "cancelled": {"status": BatchStatus.CANCELLING},
     "overdue": {"expires_at": now() - timedelta(minutes=1)},
@@ -130,6 +131,9 @@ class Crossroads:
         elif verb == "expire":
             for claim in claims:
                 store.end_waiting(claim.batch_id, JobState.EXPIRED)
+        elif verb == "unhold":
+            for claim in claims:
+                store.unhold(claim.job_id, JobState.FAILED if claim.lane == "marked" else JobState.QUEUED)
         else:
             verbs = {
                 "claim": lambda: [store.claim(lane=situation) for situation in SITUATIONS],

@@ -147,6 +147,17 @@ def test_a_worker_beats_until_it_is_given_up(store):
         assert workers.counters(session) == {WORKER: 0}
 
 
+def test_only_a_worker_that_still_stands_where_it_was_seen_is_given_up(store):
+    with store.db.begin() as session:
+        workers.register(session, "worker-2", host="there", pid=2)
+        seen = workers.counters(session)
+        workers.beat(session, WORKER)
+
+        assert workers.give_up(session, seen) == ["worker-2"]
+        assert workers.give_up(session, {}) == []
+        assert workers.counters(session) == {WORKER: 1}
+
+
 def test_workers_seen_lately_are_alive(store):
     before = now()
     with store.db.begin() as session:

@@ -1,101 +1,27 @@
 """The periodic duty: rescue, end, wake. It is the one thing that nobody has to ask for."""
 
-from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import redis
 
+from headrace.broker import BEAT_KEY
 from headrace.clock import now
 from headrace.limits import connect
-from headrace.states import BatchStatus, JobState, Outcome
+from headrace.states import BatchStatus, JobState
 from headrace.store import workers
 from headrace.store.workers import open_lanes
 from tests import servers
 from tests.scene import LANE, WORKER, retried, succeeded
-from worker.stopping import StopFlag
-from worker.sweep import DEAD_AFTER_SECONDS, Sweeper
+from tests.sweepers import states, sweeper_of
+from worker.sweep import BEAT_SEEN_SECONDS
 
-pytest_plugins = ["tests.databases", "tests.hints"]
-
-
-class Clock:
-    """The sweeper's monotonic clock."""
-
-    def __init__(self):
-        self.seconds = 1000.0
-
-    def monotonic(self):
-        return self.seconds
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr("worker.sweep.time", clock)
-    return clock
-
-
-@pytest.fixture
-def sweepers(store, redis_client_url, hints):  # noqa: ARG001 - hints must not go elsewhere
-    """Sweepers of several processes."""
-    with connect(redis_client_url) as client:
-        yield [Sweeper(store.db, client, StopFlag()) for _ in range(2)]
-
-
-@pytest.fixture
-def sweeper(sweepers):
-    return sweepers[0]
-
-
-def beat(store, worker=WORKER):
-    with store.db.begin() as session:
-        assert workers.beat(session, worker)
-
-
-def alive(store):
-    with store.db.read() as session:
-        return set(workers.counters(session))
+pytest_plugins = ["tests.databases", "tests.hints", "tests.sweeper_fixtures"]
 
 
 def open_lane(store, lane=LANE):
     with store.db.begin() as session:
         open_lanes(session, [lane])
-
-
-def states(store, batch_id):
-    return Counter(job.state for job in store.jobs(batch_id))
-
-
-def test_jobs_of_a_worker_that_stood_still_too_long_are_rescued(store, sweeper, clock):
-    batch_id = store.batch(lines=3)
-    (departed,) = store.fly(1)
-    store.claim(1)
-    sweeper.sweep()
-    clock.seconds += DEAD_AFTER_SECONDS
-
-    sweeper.sweep()
-    assert states(store, batch_id) == {JobState.RUNNING: 2, JobState.QUEUED: 1}
-    clock.seconds += 1
-    sweeper.sweep()
-
-    assert states(store, batch_id) == {JobState.QUEUED: 3}
-    assert alive(store) == set()
-    (attempt,) = store.attempts(departed.claim.job_id)
-    assert (attempt.outcome, attempt.error_code) == (Outcome.AMBIGUOUS, "worker_lost")
-
-
-def test_a_worker_that_moves_keeps_its_jobs(store, sweeper, clock):
-    batch_id = store.batch()
-    store.fly()
-
-    for _ in range(5):
-        sweeper.sweep()
-        clock.seconds += DEAD_AFTER_SECONDS - 1
-        beat(store)
-
-    assert states(store, batch_id) == {JobState.RUNNING: 1}
-    assert alive(store) == {WORKER}
 
 
 def test_jobs_of_a_worker_that_nobody_knows_are_rescued_at_once(store, sweeper):
@@ -167,13 +93,13 @@ def test_every_worker_is_woken_for_a_lane_with_due_jobs(store, sweeper, hints):
 
     sweeper.sweep()
 
-    assert hints.taken() == [("headrace.drain", LANE)] * 2
+    assert hints.taken() == [("headrace.drain", LANE)] * 4
 
 
 def test_nobody_is_woken_before_a_job_is_due(store, sweeper, hints):
     store.batch()
     open_lane(store)
-    store.land(*(retried(flight, now() + timedelta(hours=1)) for flight in store.fly()))
+    store.land(*(retried(flight, now() + timedelta(minutes=10)) for flight in store.fly()))
 
     sweeper.sweep()
 
@@ -196,28 +122,40 @@ def test_one_sweeper_leads_until_its_lock_is_gone(store, sweepers, hints, redis_
     assert len(hints.taken()) == 1
 
 
-def test_the_follower_has_watched_the_workers_too(store, sweepers, clock, redis_client_url):
-    first, second = sweepers
-    batch_id = store.batch()
-    store.claim()
-    first.sweep()
-    second.sweep()
-    clock.seconds += DEAD_AFTER_SECONDS + 1
+def test_jobs_that_wait_for_a_clock_that_was_put_back_are_due(store, sweeper, hints, monkeypatch):
+    monkeypatch.setattr("worker.sweep.SLICE", 2)
+    open_lane(store)
+    late, soon = store.batch(lines=3), store.batch()
+    for job in store.jobs():
+        delay = timedelta(hours=1) if job.batch_id == late else timedelta(minutes=6)
+        store.set_job(job.id, run_at=now() + delay)
+    store.inline(lane="another")
+    hints.taken()
 
-    second.sweep()
-    assert states(store, batch_id) == {JobState.RUNNING: 1}
-    with redis.Redis.from_url(redis_client_url) as client:
-        client.flushdb()
-    second.sweep()
+    sweeper.sweep()
+
+    assert {job.run_at <= now() for job in store.jobs(late)} == {True}
+    assert {job.run_at <= now() for job in store.jobs(soon)} == {False}
+    assert set(hints.taken()) == {("headrace.drain", LANE)}
+
+
+def test_beat_leaves_a_sign_and_sweeps(store, sweeper, redis_client_url):
+    batch_id = store.batch()
+    store.claim(worker="worker-gone")
+
+    sweeper.beat()
 
     assert states(store, batch_id) == {JobState.QUEUED: 1}
+    with connect(redis_client_url) as client:
+        assert abs(datetime.fromisoformat(client.get(BEAT_KEY)) - now()) < timedelta(minutes=1)
+        assert 0 < client.ttl(BEAT_KEY) <= BEAT_SEEN_SECONDS
 
 
-def test_a_sweep_without_valkey_breaks_off_and_the_next_one_does_the_work(store):
+def test_a_sweep_without_valkey_breaks_off_and_the_next_one_does_the_work(store, tmp_path):
     batch_id = store.batch()
     store.claim(worker="worker-gone")
     with servers.valkey() as valkey, connect(valkey.url) as client:
-        sweeper = Sweeper(store.db, client, StopFlag())
+        sweeper = sweeper_of(store, WORKER, client, tmp_path)
         sweeper.sweep()
         store.claim(worker="worker-gone")
         valkey.kill()

@@ -4,7 +4,6 @@ import json
 import subprocess
 import time
 from collections import defaultdict
-from contextlib import ExitStack
 
 import pytest
 import redis
@@ -13,19 +12,13 @@ from headrace.files import path_of
 from headrace.states import BatchStatus, JobState, Outcome
 from headrace.store import workers
 from tests.batch_input import line, many
-from tests.plant import KEY, Plant, Worker
+from tests.plant import KEY, Worker
 from tests.simulated import eventually
 from tests.witness import assert_explained, attempts_of, tokens_of
 
-pytest_plugins = ["tests.databases", "tests.hints"]
+pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
 on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def plant(store, redis_client_url, hints, tmp_path):  # noqa: ARG001 - its wake-ups are for these workers
-    with ExitStack() as cleanup:
-        yield Plant(store, redis_client_url, tmp_path, cleanup)
 
 
 def chat(*turns, custom_id="a", **body):

@@ -1,8 +1,8 @@
-"""The provider's own account of the calls that it received, and ours, side by side."""
+"""The provider's own account of the calls that it received, and ours, side by side (I3 to I5)."""
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from headrace.db import Database
 from headrace.models import Attempt, Job
 from headrace.simulator import SimulatorProcess
+from headrace.simulator.faults import SOUND
 from headrace.states import Outcome
 from tests.simulated import eventually
 
@@ -20,7 +21,10 @@ TOKENS = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_toke
 
 @dataclass(frozen=True)
 class Call:
-    """One request received and what became of it. `at` is Unix time; `status` None: nothing was answered."""
+    """One request received and what became of it. `at` is Unix time; `status` None: nothing was answered.
+
+    `usage` is what was billed, None if nothing was; `tokens` what its answer would state, for the limits.
+    """
 
     attempt: str
     model: str
@@ -28,11 +32,12 @@ class Call:
     status: int | None
     fault: str | None
     usage: dict[str, int] | None
+    tokens: int
 
     @property
     def was_answered(self) -> bool:
-        """Whether the client got a whole answer with a completion in it."""
-        return self.status == 200 and self.fault is None
+        """Whether the client was sent a whole answer with a completion in it."""
+        return self.status == 200 and (self.fault is None or self.fault in SOUND)
 
 
 class Witness:
@@ -78,21 +83,62 @@ def attempts_of(db: Database, batch_id: str) -> dict[str, Attempt]:
 
 
 def assert_explained(calls: list[Call], attempts: dict[str, Attempt]) -> None:
-    """Every call has a row that was written before it, no row has two, and what they cost is the same.
+    """Every call has a row that was written before it, no row has two, and what they cost is the same."""
+    assert unexplained(calls, attempts) == []
 
-    A row without a call is one whose worker died before it called.
-    """
-    called = Counter(call.attempt for call in calls)
-    assert set(called) <= set(attempts)
-    assert not called or max(called.values()) == 1
-    assert {attempts[id_].error_code for id_ in attempts if id_ not in called} <= {"worker_lost"}
-    assert Outcome.OPEN not in {attempt.outcome for attempt in attempts.values()}
+
+def unexplained(calls: Iterable[Call], attempts: Mapping[str, Attempt]) -> list[str]:
+    """What is wrong between these calls and the attempts by id: I3 to I5 of each, in words."""
+    found, times = [], Counter[str]()
     for call in calls:
-        attempt = attempts[call.attempt]
-        assert attempt.departed_at.timestamp() <= call.at
-        if attempt.outcome == Outcome.SUCCEEDED:
-            assert call.was_answered
-            assert tokens_of([attempt]) == call.usage
+        times[call.attempt] += 1
+        attempt = attempts.get(call.attempt)
+        if attempt is None:
+            found.append(f"I3 a call of {call.model} has no attempt: {call.attempt}")
+        else:
+            found += [f"{what}: {_told(call, attempt)}" for what in _faults(call, attempt)]
+    found += [f"I4 called {count} times: {id_}" for id_, count in times.items() if count > 1]
+    for id_, attempt in attempts.items():
+        if attempt.outcome == Outcome.OPEN:
+            found.append(f"I4 the attempt never ended: {id_} of job {attempt.job_id}")
+        elif id_ not in times and not _may_lack_its_call(attempt):
+            found.append(f"I4 {attempt.outcome} without a call: {id_} of job {attempt.job_id}")
+    return found
+
+
+def _faults(call: Call, attempt: Attempt) -> Iterator[str]:
+    if attempt.departed_at.timestamp() > call.at:
+        yield "I3 the row is younger than its call"
+    if attempt.outcome == Outcome.NOT_SENT:
+        yield "I4 not sent, and yet it arrived"
+    if attempt.outcome == Outcome.SUCCEEDED and call.status != 200:
+        yield "I4 succeeded without an answer"
+    if attempt.status_code is not None and attempt.status_code != call.status:
+        yield f"I4 the status was {call.status}"
+    if attempt.outcome != Outcome.OPEN:
+        yield from _false_bill(call, attempt)
+
+
+def _false_bill(call: Call, attempt: Attempt) -> Iterator[str]:
+    """What is known must be equal, what cannot be known must not be above the attempt's bound."""
+    known, billed = tokens_of([attempt]), call.usage or tokens_of([])
+    unstated = attempt.outcome == Outcome.AMBIGUOUS or call.fault == "nousage"
+    if any(known.values()) or not unstated:
+        if known != billed:
+            yield f"I5 billed {billed}, booked {known}"
+    elif attempt.tokens_at_most and billed["total_tokens"] > attempt.tokens_at_most:
+        yield f"I5 billed {billed['total_tokens']} tokens, booked at most {attempt.tokens_at_most}"
+
+
+def _may_lack_its_call(attempt: Attempt) -> bool:
+    """It was not sent, or nobody knows: its worker died first, or the connection was cut on the way."""
+    unknown = attempt.outcome == Outcome.AMBIGUOUS and attempt.status_code is None
+    return attempt.outcome == Outcome.NOT_SENT or unknown
+
+
+def _told(call: Call, attempt: Attempt) -> str:
+    ended = f"{attempt.outcome}, {attempt.status_code}, {attempt.error_code}"
+    return f"{attempt.id} of job {attempt.job_id} ({ended}; the provider: {call.status}, {call.fault})"
 
 
 def _call(received: dict[str, Any], ended: dict[str, Any]) -> Call:
@@ -103,4 +149,5 @@ def _call(received: dict[str, Any], ended: dict[str, Any]) -> Call:
         status=ended["status"],
         fault=ended["fault"],
         usage=ended["usage"],
+        tokens=(received["usage"] or {}).get("total_tokens", 0),
     )

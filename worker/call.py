@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 
 from headrace import __version__
 from headrace.config import Provider, Route
+from headrace.failpoints import failpoint
 from worker.connections import Adapter
 
 CONNECT_SECONDS = 10.0
@@ -96,6 +97,7 @@ class Caller:
             if _never_left(error):
                 raise _NeverSent(_root(error)) from error
             raise
+        failpoint("first-byte")
         with response:
             return self._read(response)
 

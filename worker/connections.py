@@ -3,8 +3,8 @@
 from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPSConnectionPool
-from urllib3.connection import HTTPSConnection
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 
 OPEN_CONNECTIONS = 1000
@@ -19,11 +19,32 @@ class Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Called by requests."""
         super().init_poolmanager(*args, **options)
-        pools = self.poolmanager.pool_classes_by_scheme
-        self.poolmanager.pool_classes_by_scheme = {**pools, "https": _SecurePool}
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
 
-class _SecureConnection(HTTPSConnection):
+class _Unheard(HTTPConnection):
+    """A connection that is reset before the first byte of a request left says so.
+
+    urllib3 goes on after such a reset, in case that the server has answered something before.
+    """
+
+    _has_left = False
+
+    def request(self, *args: Any, **options: Any) -> None:
+        self._has_left = False
+        super().request(*args, **options)
+
+    def send(self, data: Any) -> None:
+        try:
+            super().send(data)
+        except ConnectionError as error:
+            if self._has_left:
+                raise
+            raise NewConnectionError(self, f"The connection was gone already: {error}") from error
+        self._has_left = True
+
+
+class _SecureConnection(_Unheard, HTTPSConnection):
     """urllib3 calls a failed handshake by the names of failures in the midst of a call."""
 
     def connect(self) -> None:
@@ -31,6 +52,10 @@ class _SecureConnection(HTTPSConnection):
             super().connect()
         except OSError as error:  # ssl.SSLError is one
             raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Unheard
 
 
 class _SecurePool(HTTPSConnectionPool):

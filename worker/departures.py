@@ -5,17 +5,21 @@ import itertools
 import logging
 import math
 import time
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import gevent
 from gevent.event import Event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
 
 from headrace.clock import now
 from headrace.db import Database
+from headrace.failpoints import failpoint
 from headrace.limits import Limiter, Settled
 from headrace.store.jobs import Departure, depart, release
-from worker.flights import Booked, Flights
+from worker.flights import Booked, Flights, is_past
+from worker.refusals import WRITE_ERRORS, described, is_refusal
+from worker.room import Room
 from worker.settling import settle_all
 from worker.stopping import StopFlag
 
@@ -25,6 +29,10 @@ LEAD_SECONDS = 0.05
 GATHER_SECONDS = 0.05
 LARGEST_GROUP = 500
 RETRY_SECONDS = 1.0
+
+
+Verb = Callable[[Session, Sequence[Departure]], set[int]]
+"""Writes departures; returns the ids of the jobs that may go."""
 
 
 class Scheduled(NamedTuple):
@@ -39,11 +47,18 @@ class Departures:
     """Holds booked jobs until just before their slot; once the process stops, puts them back."""
 
     def __init__(
-        self, db: Database, limiter: Limiter, flights: Flights, stop: StopFlag, worker_id: str
+        self,
+        db: Database,
+        limiter: Limiter,
+        flights: Flights,
+        room: Room,
+        stop: StopFlag,
+        worker_id: str,
     ) -> None:
         self._db = db
         self._limiter = limiter
         self._flights = flights
+        self._room = room
         self._stop = stop
         self._worker_id = worker_id
         self._heap: list[Scheduled] = []
@@ -71,10 +86,10 @@ class Departures:
         """Let jobs depart for ever; ends with its greenlet."""
         while True:
             self._wait()
-            stopping = self._stop.is_set()
-            group = self._due(math.inf if stopping else LEAD_SECONDS + GATHER_SECONDS)
-            while group and not self._written(group, stopping):
-                gevent.sleep(RETRY_SECONDS)
+            group = self._due(math.inf if self._stop.is_set() else LEAD_SECONDS + GATHER_SECONDS)
+            staying = [due for due in group if self._is_off(due)]
+            self._write(staying, _release)
+            self._write([due for due in group if due not in staying], self._depart)
             if not self._heap:
                 self._empty.set()
 
@@ -98,32 +113,57 @@ class Departures:
             group.append(heapq.heappop(self._heap))
         return group
 
-    def _written(self, group: list[Scheduled], stopping: bool) -> bool:
-        leaving = [due.booked.leaving for due in group]
-        going: set[int] = set()
-        try:
-            with self._db.begin() as session:
-                if stopping:
-                    release(session, [departure.claim for departure in leaving], now())
+    def _is_off(self, due: Scheduled) -> bool:
+        """Whether a job that is due must not be called now."""
+        return self._stop.is_set() or self._room.is_short() or is_past(due.slot)
+
+    def _write(self, group: list[Scheduled], verb: Verb) -> None:
+        """Try until the database has taken the group. One that it refuses is taken apart."""
+        going: set[int] | None = None
+        while group and going is None:
+            try:
+                with self._db.begin() as session:
+                    going = verb(session, [due.booked.leaving for due in group])
+            except WRITE_ERRORS as error:
+                if not is_refusal(error):
+                    log.warning("%d departures wait for the database: %s", len(group), described(error))
+                    gevent.sleep(RETRY_SECONDS)
+                elif len(group) > 1:
+                    for due in group:
+                        self._write([due], verb)
+                    return
                 else:
-                    going = depart(session, leaving, self._worker_id)
-        except SQLAlchemyError:
-            log.exception("%d departures could not be written; no call is made before they are", len(group))
-            return False
-        self._send(group, going)
-        return True
+                    _report_refusal(group[0], error)
+                    going = set()
+        self._send(group, going or set())
+
+    def _depart(self, session: Session, leaving: Sequence[Departure]) -> set[int]:
+        return depart(session, leaving, self._worker_id)
 
     def _send(self, group: list[Scheduled], going: set[int]) -> None:
-        """Those that may go take off at their slot; the others give their bookings back."""
+        """Those that may go take off at their slot, unless it passed while the database was away."""
+        if going:
+            failpoint("departed")
         staying = []
         for due in group:
-            if due.booked.leaving.claim.job_id in going:
-                self._flights.take_off(due.booked, due.slot - time.monotonic())
-            else:
+            if due.booked.leaving.claim.job_id not in going:
                 staying.append(due.booked)
+            elif self._is_off(due):
+                self._flights.call_off(due.booked)
+            else:
+                self._flights.take_off(due.booked, due.slot)
         settle_all(self._limiter, [(booked.route.quota, _unused(booked.leaving)) for booked in staying])
         for booked in staying:
             booked.ended()
+
+
+def _release(session: Session, leaving: Sequence[Departure]) -> set[int]:
+    release(session, [departure.claim for departure in leaving], now())
+    return set()
+
+
+def _report_refusal(due: Scheduled, error: Exception) -> None:
+    log.error("the departure of job %d was refused: %s", due.booked.leaving.claim.job_id, described(error))
 
 
 def _unused(leaving: Departure) -> Settled:

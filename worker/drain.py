@@ -14,15 +14,18 @@ from headrace.clock import now
 from headrace.config import Route
 from headrace.db import Database
 from headrace.errors import Unavailable
+from headrace.failpoints import failpoint
 from headrace.ids import new_id
 from headrace.limits import Ask, Limiter
 from headrace.store.jobs import Claim, Departure, claim, next_due, release
+from headrace.tokens import tokens_at_most
 from headrace.usage import NO_USAGE, Usage
 from worker.adoption import adopted, is_unlimited
 from worker.call import Answer
 from worker.departures import Departures
 from worker.estimates import Estimator
 from worker.flights import Booked
+from worker.room import Room
 from worker.stopping import StopFlag
 
 log = logging.getLogger(__name__)
@@ -32,7 +35,6 @@ LARGEST_SLICE = 200
 SMALLEST_SLICE = 10
 PACED_WINDOW = 2000
 UNPACED_WINDOW = 100
-FIRST_WINDOW = 8
 REBOOK_EARLY_SECONDS = 1.0
 SHORTEST_PAUSE_SECONDS = 0.05
 LONGEST_HOLD_SECONDS = 5.0
@@ -47,6 +49,7 @@ class Tools(NamedTuple):
     departures: Departures
     stop: StopFlag
     worker_id: str
+    room: Room
 
 
 class Drain:
@@ -59,9 +62,10 @@ class Drain:
         self._estimator = Estimator()
         self._claimed: deque[Claim] = deque()
         self._slice = SMALLEST_SLICE
-        self._under_way: set[str] = set()
+        self._under_way: dict[str, tuple[int, str]] = {}
         self._book_at = 0.0
         self._welcome = False
+        self._incarnation = ""
         self._changed = Event()
         self.running = False
 
@@ -69,10 +73,15 @@ class Drain:
         """Look again now: jobs came, or a call landed."""
         self._changed.set()
 
+    def holds(self) -> set[tuple[int, str]]:
+        """Ids and lease tokens of the jobs that this drain has in hand."""
+        claimed = self._claimed if self.running else ()
+        return {(held.job_id, held.token) for held in claimed} | set(self._under_way.values())
+
     def renew(self) -> None:
         """Keep our places among the calls in flight, where their number is capped."""
         if self._route.quota.max_in_flight and self._under_way:
-            self._tools.limiter.renew(self._route.quota, list(self._under_way))
+            self._tools.limiter.renew(self._route.quota, list(self._under_way), self._incarnation)
 
     def run(self) -> bool:
         """Drain for about 30 s, or until nothing is due soon or the process stops; whether work remains."""
@@ -93,6 +102,9 @@ class Drain:
     def _round(self, end: float) -> float | None:
         """Claim and book; the seconds until it is worth doing again, None when nothing is left to do."""
         try:
+            if self._tools.room.is_short():
+                self._release(RETRY_SECONDS)
+                return RETRY_SECONDS
             early = self._book_at - time.monotonic()
             if early > 0 and not self._claimed:  # the quota is closed, and what was claimed is released
                 return early
@@ -107,7 +119,9 @@ class Drain:
         if wanted <= 0 or len(self._claimed) > self._slice // 2:
             return
         with self._tools.db.begin() as session:
-            self._claimed += claim(session, self._lane, wanted, self._tools.worker_id)
+            claims = claim(session, self._lane, wanted, self._tools.worker_id)
+        self._claimed += claims  # not before the commit: else a failed one leaves claims that nobody wrote
+        failpoint("claimed")
 
     def _book(self) -> float:
         early = self._book_at - time.monotonic()
@@ -116,25 +130,27 @@ class Drain:
         leaving = [Departure(held, new_id("att_"), self._estimator.tokens(held)) for held in self._claimed]
         asks = [Ask(departure.attempt_id, departure.tokens_booked) for departure in leaving]
         booking = self._tools.limiter.book(self._route.quota, self._lane, asks)
+        if booking.incarnation != self._incarnation:  # Redis knows nothing of what is in flight
+            self.renew()
+            self._incarnation = booking.incarnation
         for departure, delay in zip(leaving, booking.delays_seconds, strict=False):
             self._depart(departure, delay)
         return self._pace(len(booking.delays_seconds), booking.wait_seconds)
 
     def _window(self) -> int:
-        """Calls in flight that this process may have: many where the quota paces them, else few.
-
-        Where nothing paces them, the provider must have answered well before there are more than some.
-        """
+        """Calls in flight that this process may have: many where the quota paces them, else few."""
         quota = self._route.quota
         if quota.max_in_flight:
             return min(quota.max_in_flight, PACED_WINDOW)
-        if not is_unlimited(quota):
-            return PACED_WINDOW
-        return UNPACED_WINDOW if self._welcome else FIRST_WINDOW
+        return UNPACED_WINDOW if is_unlimited(quota) else PACED_WINDOW
 
     def _depart(self, leaving: Departure, delay_seconds: float) -> None:
         self._claimed.popleft()
-        self._under_way.add(leaving.attempt_id)
+        at_most = tokens_at_most(
+            leaving.claim.endpoint, leaving.claim.body, self._configured.max_output_tokens
+        )
+        leaving = leaving._replace(tokens_at_most=at_most)
+        self._under_way[leaving.attempt_id] = (leaving.claim.job_id, leaving.claim.token)
         learn = partial(self._learn, leaving.claim)
         ended = partial(self._ended, leaving.attempt_id)
         booked = Booked(leaving, self._route, learn, ended, lambda: self._welcome)
@@ -170,7 +186,7 @@ class Drain:
             self._route = adopted(self._configured, self._lane, answer.headers)
 
     def _ended(self, attempt_id: str) -> None:
-        self._under_way.discard(attempt_id)
+        self._under_way.pop(attempt_id, None)
         self._changed.set()
 
     def _release(self, delay_seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
@@ -12,16 +13,23 @@ from gevent.pool import Group
 from headrace.clock import now
 from headrace.config import Route
 from headrace.errors import Unavailable
+from headrace.failpoints import failpoint
 from headrace.limits import Limiter, Settled
 from headrace.states import Outcome
 from headrace.store.jobs import Departure
-from headrace.store.landings import Landing
+from headrace.store.landings import Landing, Verb
 from headrace.usage import NO_USAGE, Usage
-from worker.call import Answer, Caller, Lost, Result
+from worker.call import Answer, Caller, Lost, NotSent, Result
+from worker.closures import Closures
 from worker.landing import Landed, Lander
 from worker.verdict import Circumstances, Pause, Verdict, judge
 
 log = logging.getLogger(__name__)
+
+LATE_SECONDS = 5.0
+CALLED_OFF_REASON = "The time of the call had passed, its quota was closed, or the worker was stopping."
+ACCEPTED = frozenset({Outcome.SUCCEEDED, Outcome.FAILED})  # the provider judged the request itself
+CALLED_OFF = Verdict(Verb.SNOOZE, Outcome.NOT_SENT, NO_USAGE, code="called_off", message=CALLED_OFF_REASON)
 
 
 class Booked(NamedTuple):
@@ -45,29 +53,47 @@ class Flights:
         self._caller = caller
         self._limiter = limiter
         self._lander = lander
+        self._closures = Closures()
         self._greenlets = Group()
 
-    def take_off(self, booked: Booked, delay_seconds: float) -> None:
-        """Call after a delay, at the job's slot."""
-        greenlet = Greenlet(self._fly, booked)
+    def take_off(self, booked: Booked, slot: float) -> None:
+        """Call at the job's slot, in seconds of the monotonic clock."""
+        greenlet = Greenlet(self._fly, booked, slot)
         self._greenlets.add(greenlet)
-        greenlet.start_later(max(0.0, delay_seconds))
+        greenlet.start_later(max(0.0, slot - time.monotonic()))
+
+    def call_off(self, booked: Booked) -> None:
+        """The attempt is written, and the call is not made after all."""
+        self._hand_over(booked, CALLED_OFF, NotSent(CALLED_OFF_REASON))
+
+    def is_closed(self, booked: Booked, slot: float) -> bool:
+        """Whether answers to other calls have closed the job's quota or lane beyond its slot."""
+        return self._closures.holds(booked.route.quota.name, booked.leaving.claim.lane, slot)
 
     def wait(self, seconds: float) -> bool:
         """Until every call has ended, but not longer; whether they have."""
         self._greenlets.join(timeout=seconds)
         return len(self._greenlets) == 0
 
-    def _fly(self, booked: Booked) -> None:
+    def _fly(self, booked: Booked, slot: float) -> None:
+        # A process that stood still may hold jobs that are another's now.
+        if is_past(slot) or self.is_closed(booked, time.monotonic()):
+            self.call_off(booked)
+            return
         leaving, route = booked.leaving, booked.route
         result = self._call(leaving, route)
+        failpoint("answered")
         verdict = judge(result, _circumstances(leaving, booked.welcome()))
         if verdict.pause:
             self._close(route, leaving.claim.lane, verdict.pause)
         if isinstance(result, Answer):
             booked.learn(result, verdict.usage or NO_USAGE)
+        self._hand_over(booked, verdict, result)
+
+    def _hand_over(self, booked: Booked, verdict: Verdict, result: Result) -> None:
+        leaving = booked.leaving
         landing = _landing(leaving, verdict, result)
-        self._lander.add(Landed(landing, route.quota, _settled(leaving, verdict), booked.ended))
+        self._lander.add(Landed(landing, booked.route.quota, _settled(leaving, verdict), booked.ended))
 
     def _call(self, leaving: Departure, route: Route) -> Result:
         claim = leaving.claim
@@ -80,12 +106,17 @@ class Flights:
 
     def _close(self, route: Route, lane: str, pause: Pause) -> None:
         log.warning("quota %s closed for %.1f s", route.quota.name, pause.seconds)
+        closed = lane if pause.lane_only else None
+        self._closures.close(route.quota.name, closed, pause.seconds)
         try:
-            self._limiter.pause(
-                route.quota, pause.seconds, pause.reason, lane=lane if pause.lane_only else None
-            )
+            self._limiter.pause(route.quota, pause.seconds, pause.reason, lane=closed, refused=pause.refused)
         except Unavailable as error:
             log.warning("%s; other workers do not know of the pause", error)
+
+
+def is_past(slot: float) -> bool:
+    """Whether a call would come so late that it belongs to another slot, or to another worker."""
+    return time.monotonic() - slot > LATE_SECONDS
 
 
 def _circumstances(leaving: Departure, welcome: bool) -> Circumstances:
@@ -114,7 +145,11 @@ def _landing(leaving: Departure, verdict: Verdict, result: Result) -> Landing:
 
 def _settled(leaving: Departure, verdict: Verdict) -> Settled:
     """What is not known stays as it was booked; what was refused used no tokens."""
-    if verdict.usage is None:
-        return Settled(leaving.attempt_id, 0)
-    used = verdict.usage.total_tokens - leaving.tokens_booked
-    return Settled(leaving.attempt_id, used, sent=verdict.outcome is not Outcome.NOT_SENT)
+    used = 0 if verdict.usage is None else verdict.usage.total_tokens - leaving.tokens_booked
+    return Settled(
+        leaving.attempt_id,
+        used,
+        sent=verdict.outcome is not Outcome.NOT_SENT,
+        lane=leaving.claim.lane,
+        accepted=verdict.outcome in ACCEPTED,
+    )

@@ -1,25 +1,27 @@
 """Group commits of landings: what ended in the last 50 ms is written in one transaction."""
 
 import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import gevent
 from gevent.event import Event
-from sqlalchemy.exc import SQLAlchemyError
 
 from headrace.config import Quota
-from headrace.db import Database
-from headrace.dispatch import wake_finalise
+from headrace.failpoints import failpoint
 from headrace.limits import Limiter, Settled
-from headrace.store.landings import Landing, land
+from headrace.store.landings import Landing
 from worker.settling import settle_all
+from worker.spool import Spool
+from worker.writing import Writer
 
 log = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.05
 LARGEST_GROUP = 500
 RETRY_SECONDS = 1.0
+PATIENCE_SECONDS = 1.0
 
 
 class Landed(NamedTuple):
@@ -32,18 +34,25 @@ class Landed(NamedTuple):
 
 
 class Lander:
-    """Writes what landed. If the database is away, answers wait here until it is back."""
+    """Writes what landed. If the database is away, answers wait here and on disk until it is back."""
 
-    def __init__(self, db: Database, limiter: Limiter) -> None:
-        self._db = db
+    def __init__(self, limiter: Limiter, writer: Writer, spool: Spool) -> None:
         self._limiter = limiter
+        self._writer = writer
+        self._spool = spool
         self._waiting: list[Landed] = []
+        self._spooled = 0  # the first so many of them are on disk
+        self._since = 0.0
         self._arrived = Event()
         self._empty = Event()
         self._empty.set()
+        self.is_stuck = False
+        """Whether answers wait that can be stored nowhere: no new call may be made."""
 
     def add(self, landed: Landed) -> None:
         """Hand over what came of a call."""
+        if not self._waiting:
+            self._since = time.monotonic()
         self._waiting.append(landed)
         self._empty.clear()
         self._arrived.set()
@@ -54,27 +63,50 @@ class Lander:
             self._arrived.wait()
             gevent.sleep(GATHER_SECONDS)
             group = self._waiting[:LARGEST_GROUP]
-            while not self._written(group):
+            while not self._writer.write([landed.landing for landed in group]):
+                self.save()
                 gevent.sleep(RETRY_SECONDS)
-            del self._waiting[: len(group)]
+            self._forget(len(group))
             settle_all(self._limiter, [(landed.quota, landed.settled) for landed in group])
+            failpoint("settled")
             for landed in group:
                 landed.done()
             if not self._waiting:
                 self._arrived.clear()
                 self._empty.set()
 
+    def keep(self) -> None:
+        """Save what waits for a database that does not even fail; ends with its greenlet."""
+        while True:
+            self._arrived.wait()
+            gevent.sleep(PATIENCE_SECONDS)
+            if self._waiting and time.monotonic() - self._since > PATIENCE_SECONDS:
+                self.save()
+
+    def save(self) -> None:
+        """Put on disk what waits and is not there yet."""
+        unsaved = self._waiting[self._spooled :]
+        try:
+            if unsaved:
+                self._spool.add(landed.landing for landed in unsaved)
+                log.warning("%d landings wait in the spool", len(self._waiting))
+        except OSError as error:
+            log.warning("%d landings wait in memory only, and no call is made: %s", len(unsaved), error)
+            self.is_stuck = True
+        else:
+            self._spooled += len(unsaved)
+            self.is_stuck = False
+
     def wait(self, seconds: float) -> bool:
         """Until all is written, but not longer; whether it is."""
         return bool(self._empty.wait(seconds))
 
-    def _written(self, group: Sequence[Landed]) -> bool:
-        try:
-            with self._db.begin() as session:
-                completed = land(session, [landed.landing for landed in group])
-        except SQLAlchemyError:
-            log.exception("%d landings could not be written; trying again", len(group))
-            return False
-        for batch_id in completed:
-            wake_finalise(batch_id)
-        return True
+    def _forget(self, count: int) -> None:
+        """The first `count` are written."""
+        del self._waiting[:count]
+        self._since = time.monotonic()
+        self._spooled = max(0, self._spooled - count)
+        if not self._spooled:
+            self._spool.clear()
+        if not self._waiting:
+            self.is_stuck = False

@@ -4,11 +4,11 @@ import logging
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 
 import gevent
 from gevent import Greenlet
+from sqlalchemy.exc import SQLAlchemyError
 
 from headrace.config import Config, load_config
 from headrace.db import Database
@@ -24,8 +24,14 @@ from worker.drain import Drain, Tools
 from worker.flights import Flights
 from worker.heartbeat import Heartbeat
 from worker.landing import Lander
+from worker.lost_claims import LostClaims
+from worker.replay import Replay
+from worker.room import Room
+from worker.spool import Spool
 from worker.stopping import StopFlag
 from worker.sweep import Sweeper
+from worker.watching import Watch
+from worker.writing import Writer
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +52,20 @@ class Process:
         caller = Caller(
             timeout_seconds=settings.call_timeout_seconds, max_answer_bytes=settings.max_answer_bytes
         )
-        self._lander = Lander(self.db, limiter)
+        folder = settings.data_dir / "spool"
+        self._spool = Spool(folder)
+        writer = Writer(self.db, self._spool)
+        self._replay = Replay(folder, writer, self.stop)
+        self._lander = Lander(limiter, writer, self._spool)
+        room = Room(settings.data_dir, settings.min_free_bytes, self._lander)
         self._flights = Flights(caller, limiter, self._lander)
-        self._departures = Departures(self.db, limiter, self._flights, self.stop, self.worker_id)
-        self._tools = Tools(self.db, limiter, self._departures, self.stop, self.worker_id)
-        self._heartbeat = Heartbeat(self.db, self.worker_id)
-        self.sweeper = Sweeper(self.db, redis, self.stop)
+        self._departures = Departures(self.db, limiter, self._flights, room, self.stop, self.worker_id)
+        self._tools = Tools(self.db, limiter, self._departures, self.stop, self.worker_id, room)
+        self._heartbeat = Heartbeat(self.db, self.worker_id, settings.lease_seconds)
+        watch = Watch(self.worker_id, settings.lease_seconds)
+        # Answers of the dead are written before their jobs are rescued, and called again.
+        first = (self._replay.look,)
+        self.sweeper = Sweeper(self.db, redis, self.stop, watch, settings.files_dir, first)
         self._drains: dict[str, Drain] = {}
         self._batches: set[str] = set()
 
@@ -59,8 +73,10 @@ class Process:
         """Make the worker known and start what runs as long as it does."""
         with self.db.begin() as session:
             workers.register(session, self.worker_id, host=socket.gethostname(), pid=os.getpid())
-        loops = (self._lander.run, self._departures.run, self._heartbeat.run, self.sweeper.run, self._renew)
-        for loop in loops:
+        self._replay.look()  # before jobs of the dead are rescued and called again
+        lost = LostClaims(self.db, self.worker_id, self.stop, self._holds, self.settings.lease_seconds)
+        parts = (self._lander, self._departures, self._heartbeat, self.sweeper, self._replay, lost)
+        for loop in (*(part.run for part in parts), self._lander.keep, self._renew):
             self._spawn(loop)
 
     def drain(self, lane: str) -> None:
@@ -92,14 +108,23 @@ class Process:
 
     def shut_down(self) -> None:
         """Let what is under way end within the grace, write it down, and say good-bye."""
-        left = _countdown(self.settings.grace_seconds)
+        self.stop.set(self.settings.grace_seconds)
+        left = self.stop.left
         done = self._departures.wait(left()) and self._flights.wait(left()) and self._lander.wait(left())
         if not done:
             log.warning("calls are still under way after the grace; others will take their jobs over")
+            self._lander.save()
         self._heartbeat.end()
-        with self.db.begin() as session:
-            workers.retire(session, [self.worker_id])
+        self._spool.close()
+        try:
+            with self.db.begin() as session:
+                workers.retire(session, [self.worker_id])
+        except SQLAlchemyError as error:
+            log.warning("not retired (%s): the sweep will notice", type(error).__name__)
         self.db.close()
+
+    def _holds(self) -> set[tuple[int, str]]:
+        return {lease for drain in self._drains.values() for lease in drain.holds()}
 
     def _drain_of(self, lane: str) -> Drain | None:
         if lane not in self._drains:
@@ -128,8 +153,3 @@ class Process:
         """A loop that died of a fault of ours: better no worker than half a one."""
         log.critical("stopping, for a loop of this worker died: %r", greenlet.exception)
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _countdown(seconds: float) -> Callable[[], float]:
-    end = time.monotonic() + seconds
-    return lambda: max(0.0, end - time.monotonic())

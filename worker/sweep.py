@@ -1,7 +1,8 @@
 """The periodic duty: rescue, wake, expire, finalise. One process does it; two would harm nothing."""
 
 import logging
-import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import gevent
 from redis import Redis
@@ -9,31 +10,48 @@ from redis.exceptions import LockError, RedisError
 from redis.lock import Lock
 from sqlalchemy.exc import SQLAlchemyError
 
+from headrace.broker import BEAT_KEY
 from headrace.clock import now
 from headrace.db import Database
 from headrace.dispatch import wake, wake_finalise, wake_ingest
 from headrace.errors import Unavailable
+from headrace.failpoints import failpoint
 from headrace.store import batches, sweeping, workers
 from worker.stopping import StopFlag
+from worker.tidying import Tidying
+from worker.watching import Watch
 
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 2.0
-DEAD_AFTER_SECONDS = 45.0
 LEADER_SECONDS = 6.0
+BEAT_SEEN_SECONDS = 600
 SLICE = 1000
 
 
 class Sweeper:
-    """Sweeps if it leads. Every one watches the workers' counters, by its own monotonic clock."""
+    """Sweeps if it leads. Every one watches the workers' counters."""
 
-    def __init__(self, db: Database, redis: Redis, stop: StopFlag) -> None:
+    def __init__(
+        self,
+        db: Database,
+        redis: Redis,
+        stop: StopFlag,
+        watch: Watch,
+        files_dir: Path,
+        first: Sequence[Callable[[], None]] = (),
+    ) -> None:
+        """`first` are duties of the process that come before all others."""
         self._db = db
+        self._redis = redis
         self._stop = stop
+        self._watch = watch
         self._lock = Lock(
             redis, "headrace:sweeper", timeout=LEADER_SECONDS, blocking=False, thread_local=False
         )
-        self._moved: dict[str, tuple[int, float]] = {}
+        self._dead: dict[str, int] = {}
+        rows = (self._rescue, self._end_waiting, self._bring_forward)
+        self._duties = (*first, *rows, self._wake, Tidying(db, files_dir).tidy)
 
     def run(self) -> None:
         """Sweep every other second; ends when the process stops."""
@@ -41,15 +59,23 @@ class Sweeper:
             self.sweep()
         self._resign()
 
+    def beat(self) -> None:
+        """Sweep because beat said so, and leave a sign that it did."""
+        try:
+            self._redis.set(BEAT_KEY, now().isoformat(), ex=BEAT_SEEN_SECONDS)
+        except RedisError as error:
+            log.warning("no sign of beat is left: %s", error)
+        self.sweep()
+
     def sweep(self) -> None:
         """One sweep, if this process leads. What is away now is there for the next one."""
         try:
-            dead = self._dead()
-            if self._leads():
-                self._rescue(dead)
-                self._end_waiting()
-                self._wake()
-        except (SQLAlchemyError, RedisError, Unavailable) as error:
+            self._look()
+            for duty in self._duties:
+                if not self._leads():  # also renews: a duty may take its time
+                    return
+                duty()
+        except (SQLAlchemyError, RedisError, Unavailable, OSError) as error:
             log.warning("a sweep broke off: %s", error)
 
     def _leads(self) -> bool:
@@ -65,27 +91,23 @@ class Sweeper:
         except (RedisError, LockError) as error:
             log.info("the sweeper's lock runs out by itself: %s", error)
 
-    def _dead(self) -> set[str]:
+    def _look(self) -> None:
         with self._db.read() as session:
-            counters = workers.counters(session)
-        seen = time.monotonic()
-        self._moved = {
-            worker: known if (known := self._moved.get(worker)) and known[0] == counter else (counter, seen)
-            for worker, counter in counters.items()
-        }
-        return {worker for worker, (_, at) in self._moved.items() if seen - at > DEAD_AFTER_SECONDS}
+            self._dead = self._watch.dead(workers.counters(session))
 
-    def _rescue(self, dead: set[str]) -> None:
-        if dead:
-            log.warning("given up for dead: %s", ", ".join(sorted(dead)))
+    def _rescue(self) -> None:
+        dead: list[str] = []
+        if self._dead:
             with self._db.begin() as session:
-                workers.retire(session, sorted(dead))
+                dead = workers.give_up(session, self._dead)
+            log.warning("given up for dead: %s", ", ".join(dead))
         rescued = SLICE
         while rescued == SLICE and not self._stop.is_set():
             with self._db.begin() as session:
                 rescued = sweeping.rescue(session, dead, SLICE)
             if rescued:
                 log.warning("rescued %d jobs of dead workers", rescued)
+        failpoint("sweep", lambda: Unavailable("a failpoint"))
 
     def _end_waiting(self) -> None:
         with self._db.read() as session:
@@ -96,6 +118,14 @@ class Sweeper:
                 with self._db.begin() as session:
                     ended = sweeping.end_waiting(session, batch_id, state, SLICE)
                 gevent.sleep(0)
+
+    def _bring_forward(self) -> None:
+        brought = SLICE
+        while brought == SLICE and not self._stop.is_set():
+            with self._db.begin() as session:
+                brought = sweeping.bring_forward(session, SLICE)
+            if brought:
+                log.warning("%d jobs are due now that waited for a clock that was put back", brought)
 
     def _wake(self) -> None:
         with self._db.begin() as session:

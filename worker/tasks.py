@@ -43,7 +43,7 @@ def finalise_batch(batch_id: str) -> None:
 @app.task(name=SWEEP)
 def sweep() -> None:
     """Find what was left lying."""
-    process().sweeper.sweep()
+    process().sweeper.beat()
 
 
 def process() -> Process:

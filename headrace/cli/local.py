@@ -22,7 +22,9 @@ RESUMABLE = frozenset(
 )
 
 
-def run_here(stack: Stack, made: Input, results: ResultsFile) -> tuple[BatchView, Outcomes]:
+def run_here(
+    stack: Stack, made: Input, results: ResultsFile, on_ambiguous: str = "retry"
+) -> tuple[BatchView, Outcomes]:
     """Start the stack, run the input on it, stop the stack. A signal raises KeyboardInterrupt."""
     with interruptible(stack), stack:
         typer.echo(
@@ -30,7 +32,7 @@ def run_here(stack: Stack, made: Input, results: ResultsFile) -> tuple[BatchView
         )
         try:
             stack.wait_ready()
-            return run_on(stack, made, results)
+            return run_on(stack, made, results, on_ambiguous)
         except Unreachable:
             stack.check()  # the better reason, if there is one
             raise
@@ -39,12 +41,18 @@ def run_here(stack: Stack, made: Input, results: ResultsFile) -> tuple[BatchView
             raise
 
 
-def run_on(stack: Stack, made: Input, results: ResultsFile) -> tuple[BatchView, Outcomes]:
+def run_on(
+    stack: Stack, made: Input, results: ResultsFile, on_ambiguous: str = "retry"
+) -> tuple[BatchView, Outcomes]:
     """Submit the input to a ready stack, or go on with its interrupted batch; show it; fill the file."""
     client = Client(stack.base_url, stack.api_key)
     collected = _Collected(stack.folder.path / "collected")
     try:
-        batch = _unfinished(client, made, collected) or submit(client, made, **{HASH_KEY: made.sha256})
+        batch = _unfinished(client, made, collected)
+        batch = batch or submit(client, made, on_ambiguous, **{HASH_KEY: made.sha256})
+        if on_ambiguous == "hold":
+            where = f"--url {stack.base_url} --data-dir {near(stack.folder.path)}"
+            typer.echo(f"requests may come to be held: see `headrace held {where}`")
         with display() as shown:
             batch = follow(client, batch.id, shown, stack.check)
         check_accepted(batch, made)

@@ -14,8 +14,11 @@ from headrace.cli.batches import batches
 from headrace.cli.cancel import cancel
 from headrace.cli.conversion import BadInput
 from headrace.cli.demo import demo
+from headrace.cli.doctor import doctor
+from headrace.cli.held import held
 from headrace.cli.keys import keys
 from headrace.cli.migrate import migrate
+from headrace.cli.release import release
 from headrace.cli.results import results
 from headrace.cli.run import run
 from headrace.cli.simulate import simulate
@@ -40,7 +43,10 @@ app.command("watch")(watch)
 app.command("results")(results)
 app.command("batches")(batches)
 app.command("cancel")(cancel)
+app.command("held")(held)
+app.command("release")(release)
 app.command("migrate")(migrate)
+app.command("doctor")(doctor)
 app.command("simulate")(simulate)
 app.command("demo")(demo)
 

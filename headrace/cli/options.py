@@ -1,7 +1,7 @@
 """Options that several commands share, and the settings that they make."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from pydantic import ValidationError
@@ -21,6 +21,16 @@ InputArgument = Annotated[
     ),
 ]
 BatchArgument = Annotated[str, typer.Argument(metavar="BATCH", help="Its id, batch_...", show_default=False)]
+BatchOption = Annotated[
+    str | None, typer.Option("--batch", help="Those of this batch, batch_...", show_default=False)
+]
+Ambiguous = Annotated[
+    Literal["retry", "hold"],
+    typer.Option(
+        "--on-ambiguous",
+        help="If nobody knows whether a call was paid for: call again, or hold it until `headrace release`.",
+    ),
+]
 Model = Annotated[
     str | None, typer.Option("--model", "-m", help="For the requests that name none.", show_default=False)
 ]

@@ -9,7 +9,7 @@ import typer
 from headrace.cli.conversion import Input, Rules
 from headrace.cli.inputs import STDIN, read_input
 from headrace.cli.local import run_here
-from headrace.cli.options import DataDir, InputArgument, Model, Workers, settings_of
+from headrace.cli.options import Ambiguous, DataDir, InputArgument, Model, Workers, settings_of
 from headrace.cli.providers import missing_key
 from headrace.cli.report import exit_code, report
 from headrace.cli.results_file import ResultsFile
@@ -35,6 +35,7 @@ def run(
     model: Model = None,
     data_dir: DataDir = None,
     workers: Workers = None,
+    on_ambiguous: Ambiguous = "retry",
 ) -> None:
     """Run all requests of INPUT, and write their results to a file, in the order of INPUT.
 
@@ -48,7 +49,7 @@ def run(
     with TemporaryDirectory(prefix="headrace-") as scratch, ResultsFile(path) as results:
         made = read_input(given, Path(scratch), _rules(settings, model))
         stack = Stack(_with_room(settings, made), workers=workers)
-        batch, outcomes = run_here(stack, made, results)
+        batch, outcomes = run_here(stack, made, results, on_ambiguous)
     report(batch, outcomes)
     typer.echo(f"{made.total:,} results are in {results.path}")
     raise typer.Exit(exit_code(batch))

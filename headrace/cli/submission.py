@@ -7,10 +7,10 @@ from headrace.client import BatchView, Client
 from headrace.states import BatchStatus
 
 
-def submit(client: Client, made: Input, **metadata: str) -> BatchView:
+def submit(client: Client, made: Input, on_ambiguous: str = "retry", **metadata: str) -> BatchView:
     """Upload the requests and have them run."""
     name = Path(made.name).with_suffix(".jsonl").name
-    return client.create_batch(client.upload(made.path, name), made.endpoint, metadata)
+    return client.create_batch(client.upload(made.path, name), made.endpoint, metadata, on_ambiguous)
 
 
 def check_accepted(batch: BatchView, made: Input | None = None) -> None:

@@ -8,7 +8,15 @@ import typer
 
 from headrace.cli.conversion import Rules
 from headrace.cli.inputs import read_input
-from headrace.cli.options import DEFAULT_URL, DataDir, InputArgument, Model, Url, settings_of
+from headrace.cli.options import (
+    DEFAULT_URL,
+    Ambiguous,
+    DataDir,
+    InputArgument,
+    Model,
+    Url,
+    settings_of,
+)
 from headrace.cli.remote import connected
 from headrace.cli.submission import submit
 from headrace.cli.watch import watch_to_end
@@ -20,6 +28,7 @@ def submit_command(
     given: InputArgument,
     model: Model = None,
     wait: Wait = False,
+    on_ambiguous: Ambiguous = "retry",
     url: Url = DEFAULT_URL,
     data_dir: DataDir = None,
 ) -> None:
@@ -30,7 +39,7 @@ def submit_command(
     rules = Rules(model, lambda _: True, settings_of(data_dir).max_body_bytes)
     with TemporaryDirectory(prefix="headrace-") as scratch, connected(url, data_dir) as client:
         made = read_input(given, Path(scratch), rules)
-        batch = submit(client, made)
+        batch = submit(client, made, on_ambiguous)
         typer.echo(batch.id)
         if wait:
             raise typer.Exit(watch_to_end(client, batch.id, made))

@@ -2,6 +2,6 @@
 
 from headrace.client.calls import Client
 from headrace.client.transport import Refused, Unreachable
-from headrace.client.views import BatchView, ResultsPage
+from headrace.client.views import BatchView, HeldView, ResultsPage
 
-__all__ = ["BatchView", "Client", "Refused", "ResultsPage", "Unreachable"]
+__all__ = ["BatchView", "Client", "HeldView", "Refused", "ResultsPage", "Unreachable"]

@@ -2,19 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import requests
 
 from headrace.client.form import FileForm
 from headrace.client.transport import Refused, Transport, Unreachable
-from headrace.client.views import BatchView, ResultsPage
+from headrace.client.views import BatchView, HeldView, ResultsPage
 
 UPLOAD_TIMEOUT_SECONDS = (5.0, 600.0)
 RESULTS_PAGE = 500
 
 T = TypeVar("T")
+Shown = TypeVar("Shown", BatchView, HeldView)
 
 
 class Client:
@@ -48,13 +49,16 @@ class Client:
             )
         return _understood(answer, _id)
 
-    def create_batch(self, file_id: str, endpoint: str, metadata: Mapping[str, str]) -> BatchView:
+    def create_batch(
+        self, file_id: str, endpoint: str, metadata: Mapping[str, str], on_ambiguous: str = "retry"
+    ) -> BatchView:
         """Have the requests of an uploaded file run."""
         wanted = {
             "input_file_id": file_id,
             "endpoint": endpoint,
             "completion_window": "24h",
             "metadata": dict(metadata),
+            "on_ambiguous": on_ambiguous,
         }
         return _understood(self._transport.once("POST", "/v1/batches", json=wanted), _batch)
 
@@ -64,13 +68,21 @@ class Client:
 
     def batches(self, page: int = 100) -> Iterator[BatchView]:
         """All batches, newest first, fetched `page` by page."""
-        after: dict[str, str] = {}
-        has_more = True
-        while has_more:
-            answer = self._transport.get("/v1/batches", {"limit": page, **after})
-            shown, has_more = _understood(answer, _page)
-            yield from shown
-            after = {"after": shown[-1].id} if shown else {}
+        return self._all("/v1/batches", {"limit": page}, BatchView.of)
+
+    def held(self, batch_id: str | None = None, page: int = 1000) -> Iterator[HeldView]:
+        """All jobs that are held, or those of a batch, oldest first, fetched `page` by page."""
+        chosen = {"batch": batch_id} if batch_id else {}
+        return self._all("/v1/jobs", {"state": "held", "limit": page, **chosen}, HeldView.of)
+
+    def release(self, job_id: str, to: str) -> None:
+        """Let a held job go: `to` is `queue` or `fail`."""
+        self._transport.once("POST", f"/v1/jobs/{quote(job_id, safe='')}/release", json={"to": to})
+
+    def release_batch(self, batch_id: str, to: str) -> int:
+        """The same for all held jobs of a batch; returns how many there were."""
+        answer = self._transport.once("POST", f"{_path_of(batch_id)}/release", json={"to": to})
+        return _understood(answer, _released)
 
     def cancel(self, batch_id: str) -> BatchView:
         """Ask a batch to end."""
@@ -81,6 +93,23 @@ class Client:
         query: dict[str, str | int] = {"after": after, "limit": RESULTS_PAGE}
         answer = self._transport.get(f"{_path_of(batch_id)}/results", query)
         return _understood(answer, ResultsPage.of)
+
+    def _all(
+        self, path: str, query: dict[str, str | int], show: Callable[[Mapping[str, Any]], Shown]
+    ) -> Iterator[Shown]:
+        """Everything in a list, page by page."""
+
+        def page(answer: requests.Response) -> tuple[list[Shown], bool]:
+            listed = answer.json()
+            shown = [show(one) for one in listed["data"]]
+            return shown, bool(shown and listed["has_more"])
+
+        after: dict[str, str] = {}
+        has_more = True
+        while has_more:
+            shown, has_more = _understood(self._transport.get(path, {**query, **after}), page)
+            yield from shown
+            after = {"after": shown[-1].id} if shown else {}
 
 
 def _path_of(batch_id: str) -> str:
@@ -103,7 +132,5 @@ def _batch(answer: requests.Response) -> BatchView:
     return BatchView.of(answer.json())
 
 
-def _page(answer: requests.Response) -> tuple[list[BatchView], bool]:
-    listed = answer.json()
-    shown = [BatchView.of(batch) for batch in listed["data"]]
-    return shown, bool(shown and listed["has_more"])
+def _released(answer: requests.Response) -> int:
+    return int(answer.json()["released"])

@@ -23,6 +23,7 @@ class BatchView:
     errors: list[dict[str, Any]]
     notice: str | None
     metadata: Mapping[str, str]
+    held: int
 
     @classmethod
     def of(cls, shown: Mapping[str, Any]) -> Self:
@@ -39,12 +40,40 @@ class BatchView:
             errors=errors.get("data", []),
             notice=shown.get("notice"),
             metadata=shown["metadata"] or {},
+            held=shown.get("held", 0),
         )
 
     @property
     def done(self) -> int:
         """Requests that ran to their end."""
         return self.succeeded + self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class HeldView:
+    """A job that waits for its owner: since when (Unix seconds), why, and what it can have cost so far."""
+
+    id: str
+    batch_id: str | None
+    custom_id: str | None
+    since: int
+    why: str
+    calls: int
+    tokens_at_most: int
+
+    @classmethod
+    def of(cls, shown: Mapping[str, Any]) -> Self:
+        """From the API's job object."""
+        error = shown["error"] or {}
+        return cls(
+            id=shown["id"],
+            batch_id=shown["batch_id"],
+            custom_id=shown["custom_id"],
+            since=shown["run_at"],
+            why=": ".join(filter(None, (error.get("code"), error.get("message")))),
+            calls=shown["ambiguous"]["calls"],
+            tokens_at_most=shown["ambiguous"]["tokens_at_most"],
+        )
 
 
 @dataclass(frozen=True, slots=True)

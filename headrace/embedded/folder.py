@@ -12,6 +12,7 @@ from headrace.errors import ConfigurationError
 from headrace.store import keys
 
 KEY_FILE = "api-key"
+BROKER_FILE = "redis-url"
 
 
 class DataFolder:
@@ -30,6 +31,18 @@ class DataFolder:
     def key_file(self) -> Path:
         """The API key of this folder's stack."""
         return self.path / KEY_FILE
+
+    @property
+    def broker(self) -> str | None:
+        """Where the Valkey of the stack that runs here answers; None if it has none of its own."""
+        try:
+            return (self.path / BROKER_FILE).read_text(encoding="utf-8").strip()
+        except OSError:
+            return None
+
+    def tell_broker(self, url: str) -> None:
+        """Let the owner of this folder find the stack's Valkey. Until `release`."""
+        self._write_secret(self.path / BROKER_FILE, url)
 
     def claim(self) -> None:
         """Make the folder and take it for this process. Raises ConfigurationError if another has it."""
@@ -52,10 +65,12 @@ class DataFolder:
         lock.write(str(os.getpid()))
         lock.flush()
         self._lock = lock
+        (self.path / BROKER_FILE).unlink(missing_ok=True)  # of one that was killed
 
     def release(self) -> None:
         """Let others use the folder."""
         if self._lock is not None:
+            (self.path / BROKER_FILE).unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
 
@@ -63,7 +78,7 @@ class DataFolder:
         """The secret in the key file, made if absent, and known to the database once the session commits."""
         if not self.key_file.exists():
             _, secret = keys.create(session, str(self.key_file))
-            self._write_key(secret)
+            self._write_secret(self.key_file, secret)
             return secret
         secret = self.key_file.read_text(encoding="utf-8").strip()
         if keys.find(session, secret) is None:  # the database is newer than the file
@@ -78,10 +93,10 @@ class DataFolder:
                 f"the key in {self.key_file} was revoked: remove the file, and a new key is made"
             ) from error
 
-    def _write_key(self, secret: str) -> None:
+    def _write_secret(self, path: Path, secret: str) -> None:
         """The file appears whole, and was never anybody else's to read."""
-        part = self.key_file.with_suffix(".part")
+        part = path.with_suffix(".part")
         part.unlink(missing_ok=True)
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
             out.write(f"{secret}\n")
-        part.rename(self.key_file)
+        part.rename(path)

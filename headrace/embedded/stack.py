@@ -138,6 +138,7 @@ class Stack:
         if "redis_url" not in self.settings.model_fields_set:
             server = new_valkey(_bindable(0), self.folder.path)
             environment["HEADRACE_REDIS_URL"] = server.url
+            self.folder.tell_broker(server.url)
             brokers.append(parts.valkey(server, environment))
         level = self.settings.log_level.upper()
         schedule = self.folder.path / "beat-schedule"

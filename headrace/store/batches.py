@@ -21,12 +21,16 @@ ENDED_AT = {
     BatchStatus.EXPIRED: "expired_at",
     BatchStatus.CANCELLED: "cancelled_at",
 }
+COUNTS = ("succeeded", "failed", "cancelled", "expired", "ambiguous_calls", "ambiguous_tokens")
 FINISHED = batches.c.succeeded + batches.c.failed + batches.c.cancelled + batches.c.expired
 
 
 @dataclass(slots=True)
 class Tally:
-    """What one transaction adds to a batch: jobs finished by state, tokens used, and a word to its owner."""
+    """What one transaction adds to a batch: jobs finished by state, tokens used, and a word to its owner.
+
+    `ambiguous_*`: calls of unknown cost, and the most that they can have used; negative once it is known.
+    """
 
     succeeded: int = 0
     failed: int = 0
@@ -34,6 +38,8 @@ class Tally:
     expired: int = 0
     usage: Usage = NO_USAGE
     notice: str | None = None
+    ambiguous_calls: int = 0
+    ambiguous_tokens: int = 0
 
     @property
     def finished(self) -> int:
@@ -101,10 +107,7 @@ def add(session: Session, batch_id: str, tally: Tally) -> int:
     The row stays locked until the commit, so the results of a batch are numbered in the order of their
     commits, and a reader that saw number n has seen every smaller one.
     """
-    values: dict[str, Any] = {
-        name: batches.c[name] + getattr(tally, name)
-        for name in ("succeeded", "failed", "cancelled", "expired")
-    }
+    values: dict[str, Any] = {name: batches.c[name] + getattr(tally, name) for name in COUNTS}
     for field in fields(Usage):
         values[field.name] = batches.c[field.name] + getattr(tally.usage, field.name)
     if tally.notice or tally.succeeded:

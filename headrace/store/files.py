@@ -1,5 +1,7 @@
 """Rows of uploaded and produced files. Their bytes are `headrace.files`' business."""
 
+from collections.abc import Collection
+
 from sqlmodel import Session, col, or_, select
 
 from headrace.clock import now
@@ -42,6 +44,15 @@ def unfinished_batch_of(session: Session, file_id: str) -> str | None:
     """A batch that still reads this file as its input, if any."""
     using = select(Batch.id).where(Batch.input_file_id == file_id, col(Batch.status).not_in(BATCH_FINAL))
     return session.exec(using.limit(1)).first()
+
+
+def needed(session: Session, file_ids: Collection[str]) -> set[str]:
+    """Those of `file_ids` that have a row, or get one when an unfinished batch is published."""
+    named = set(session.exec(select(File.id).where(col(File.id).in_(file_ids))))
+    makers = {file_id: f"batch_{file_id.removeprefix('file-')[:-1]}" for file_id in file_ids}
+    unfinished = col(Batch.status).not_in(BATCH_FINAL)
+    making = set(session.exec(select(Batch.id).where(col(Batch.id).in_(makers.values()), unfinished)))
+    return named | {file_id for file_id, batch_id in makers.items() if batch_id in making}
 
 
 def delete(session: Session, file: File) -> None:

@@ -27,16 +27,28 @@ ENDINGS = {
         "The worker died while the last call that this request may have was under way.",
     ),
 }
+NOT_RETRIED = (
+    "not_retried",
+    "A call of this request may have been paid for, and its owner decided against another one.",
+)
 
 
-def finish(session: Session, rows: Sequence[Any], state: JobState, at: datetime) -> None:
+def finish(
+    session: Session,
+    rows: Sequence[Any],
+    state: JobState,
+    at: datetime,
+    reason: tuple[str, str] | None = None,
+) -> None:
     """Give locked rows (with `id` and `batch_id`) their end without an answer (contract 3.3).
+
+    `reason`, a code and a message, is that of the state unless given.
 
     The status of an earlier attempt goes: it belongs to no answer.
     """
     if not rows:
         return
-    code, message = ENDINGS[state]
+    code, message = reason or ENDINGS[state]
     ended = update(jobs).where(jobs.c.id == bindparam("job_id"))
     ended = ended.values(
         state=state,

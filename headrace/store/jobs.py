@@ -46,11 +46,12 @@ class Claim(NamedTuple):
 
 
 class Departure(NamedTuple):
-    """A claimed job about to be called, and the tokens its booking holds."""
+    """A claimed job about to be called, the tokens its booking holds, and the most the call can cost."""
 
     claim: Claim
     attempt_id: str
     tokens_booked: int
+    tokens_at_most: int = 0
 
 
 def submit(
@@ -166,6 +167,7 @@ def _send(session: Session, leaving: Sequence[Departure], worker_id: str, at: da
             "worker_id": worker_id,
             "departed_at": at,
             "tokens_booked": leaves.tokens_booked,
+            "tokens_at_most": leaves.tokens_at_most,
         }
         for leaves in leaving
     ]

@@ -5,18 +5,20 @@ All of one group of landings is one transaction.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from functools import reduce
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, update
 from sqlmodel import Session
 
 from headrace.clock import now
 from headrace.states import FINAL, JobState, Outcome
+from headrace.store.ambiguity import NO_DOUBT, Doubt, shift, unwritten
 from headrace.store.batches import Tally, add, close_if_done
-from headrace.store.finishing import WORKER_LOST, finish
+from headrace.store.finishing import finish
 from headrace.store.locking import lock
 from headrace.store.tables import attempts, jobs
 from headrace.usage import NO_USAGE, Usage
@@ -62,7 +64,9 @@ def land(session: Session, landings: Sequence[Landing]) -> list[str]:
     """
     at = now()
     rows = lock(session, {landing.job_id for landing in landings})
-    fresh = _fresh(session, landings)
+    open_ones = unwritten(session, [landing.attempt_id for landing in landings])
+    fresh = [_by_policy(landing, rows) for landing in landings if landing.attempt_id in open_ones]
+    doubts = {one.attempt_id: shift(open_ones[one.attempt_id], one.outcome, one.usage) for one in fresh}
     _close_attempts(session, fresh, at)
     chosen = _chosen(fresh, rows)
     late = [landing for landing in fresh if chosen.get(landing.job_id) is not landing]
@@ -70,19 +74,40 @@ def land(session: Session, landings: Sequence[Landing]) -> list[str]:
     again = [landing for landing in chosen.values() if landing.verb in (Verb.RETRY, Verb.SNOOZE)]
     stopped = [landing for landing in again if rows[landing.job_id].cancelled]
     again = [landing for landing in again if not rows[landing.job_id].cancelled]
-    _finish(session, final, rows, at)
-    _queue_again(session, again)
+    _finish(session, final, _Accounts(rows, doubts), at)
+    _put_back(session, again, rows, at)
     finish(session, [rows[landing.job_id] for landing in stopped], JobState.CANCELLED, at)
-    _add_usage(session, [*late, *again, *stopped], rows)
+    _add_usage(session, [*late, *again, *stopped], _Accounts(rows, doubts))
     return close_if_done(session, _batches(rows.values()))
 
 
-def _fresh(session: Session, landings: Sequence[Landing]) -> list[Landing]:
-    """Those whose attempt is open, or was closed by a rescue only: the others are written already."""
-    ids = [landing.attempt_id for landing in landings]
-    unwritten = or_(attempts.c.outcome == Outcome.OPEN, attempts.c.error_code == WORKER_LOST)
-    found = set(session.execute(select(attempts.c.id).where(attempts.c.id.in_(ids), unwritten)).scalars())
-    return [landing for landing in landings if landing.attempt_id in found]
+class _Accounts(NamedTuple):
+    """The locked jobs by id, and what each landing changes in its batch's doubts, by attempt."""
+
+    rows: dict[int, Any]
+    doubts: dict[str, Doubt]
+
+    def tally(self, group: Sequence[Landing]) -> Tally:
+        """What the calls of one batch cost, known or not, and the last word to its owner."""
+        doubt = reduce(Doubt.plus, (self.doubts[landing.attempt_id] for landing in group), NO_DOUBT)
+        return Tally(
+            usage=sum((landing.usage for landing in group), NO_USAGE),
+            notice=next((landing.notice for landing in reversed(group) if landing.notice), None),
+            ambiguous_calls=doubt.calls,
+            ambiguous_tokens=doubt.tokens,
+        )
+
+
+def _by_policy(landing: Landing, rows: dict[int, Any]) -> Landing:
+    """Where ambiguous calls hold their jobs, they also do after the last attempt."""
+    row = rows[landing.job_id]
+    if landing.verb is Verb.FAIL and _holds(landing, row) and not row.cancelled:
+        return replace(landing, verb=Verb.RETRY, answer=None)
+    return landing
+
+
+def _holds(landing: Landing, row: Any) -> bool:
+    return bool(row.hold_ambiguous and landing.outcome == Outcome.AMBIGUOUS)
 
 
 def _close_attempts(session: Session, landings: Sequence[Landing], at: datetime) -> None:
@@ -118,10 +143,10 @@ def _chosen(landings: Sequence[Landing], rows: dict[int, Any]) -> dict[int, Land
     return chosen
 
 
-def _finish(session: Session, final: Sequence[Landing], rows: dict[int, Any], at: datetime) -> None:
+def _finish(session: Session, final: Sequence[Landing], accounts: _Accounts, at: datetime) -> None:
     if not final:
         return
-    numbers = _result_numbers(session, final, rows)
+    numbers = _result_numbers(session, final, accounts)
     names = ("status_code", "request_id", "answer", "error_code", "error_message")
     ended = update(jobs).where(jobs.c.id == bindparam("job"))
     ended = ended.values(
@@ -146,11 +171,11 @@ def _finish(session: Session, final: Sequence[Landing], rows: dict[int, Any], at
     session.connection().execute(ended, values)
 
 
-def _result_numbers(session: Session, final: Sequence[Landing], rows: dict[int, Any]) -> dict[int, int]:
+def _result_numbers(session: Session, final: Sequence[Landing], accounts: _Accounts) -> dict[int, int]:
     """Adds to each batch's sums, and numbers its new results from there on."""
     numbers: dict[int, int] = {}
-    for batch_id, group in _by_batch(final, rows):
-        tally = Tally(usage=sum((landing.usage for landing in group), NO_USAGE))
+    for batch_id, group in _by_batch(final, accounts.rows):
+        tally = accounts.tally(group)
         tally.succeeded = sum(landing.verb is Verb.SUCCEED for landing in group)
         tally.failed = len(group) - tally.succeeded
         before = add(session, batch_id, tally)
@@ -158,35 +183,35 @@ def _result_numbers(session: Session, final: Sequence[Landing], rows: dict[int, 
     return numbers
 
 
-def _queue_again(session: Session, again: Sequence[Landing]) -> None:
+def _put_back(session: Session, again: Sequence[Landing], rows: dict[int, Any], at: datetime) -> None:
+    """Jobs that go again wait for their time; or from now on for a person."""
     if not again:
         return
-    queued = update(jobs).where(jobs.c.id == bindparam("job"))
-    queued = queued.values(
-        state=JobState.QUEUED,
+    names = ("status_code", "error_code", "error_message")
+    waiting = update(jobs).where(jobs.c.id == bindparam("job"))
+    waiting = waiting.values(
+        state=bindparam("state"),
         lease_token=None,
         worker_id=None,
         run_at=bindparam("due"),
         attempts=jobs.c.attempts - bindparam("given_back"),
-        status_code=bindparam("status_code"),
-        error_code=bindparam("error_code"),
-        error_message=bindparam("error_message"),
+        **{name: bindparam(name) for name in names},
     )
+    held = {landing.job_id for landing in again if _holds(landing, rows[landing.job_id])}
     values = [
         {
             "job": landing.job_id,
-            "due": landing.run_at,
+            "state": JobState.HELD if landing.job_id in held else JobState.QUEUED,
+            "due": at if landing.job_id in held else landing.run_at,
             "given_back": int(landing.verb is Verb.SNOOZE),
-            "status_code": landing.status_code,
-            "error_code": landing.error_code,
-            "error_message": landing.error_message,
+            **{name: getattr(landing, name) for name in names},
         }
         for landing in again
     ]
-    session.connection().execute(queued, values)
+    session.connection().execute(waiting, values)
 
 
-def _add_usage(session: Session, landings: Sequence[Landing], rows: dict[int, Any]) -> None:
+def _add_usage(session: Session, landings: Sequence[Landing], accounts: _Accounts) -> None:
     """What calls cost that decided nothing, and the notices they carry."""
     paid = [landing for landing in landings if landing.usage != NO_USAGE]
     if paid:
@@ -195,15 +220,10 @@ def _add_usage(session: Session, landings: Sequence[Landing], rows: dict[int, An
             spent,
             [{"job": landing.job_id, **_usage_parameters(landing)} for landing in paid],
         )
-    telling = [landing for landing in landings if landing.usage != NO_USAGE or landing.notice]
-    for batch_id, group in _by_batch(telling, rows):
-        notices = [landing.notice for landing in group if landing.notice]
-        usage = sum((landing.usage for landing in group), NO_USAGE)
-        add(
-            session,
-            batch_id,
-            Tally(usage=usage, notice=notices[-1] if notices else None),
-        )
+    for batch_id, group in _by_batch(landings, accounts.rows):
+        tally = accounts.tally(group)
+        if tally != Tally():
+            add(session, batch_id, tally)
 
 
 def _by_batch(landings: Iterable[Landing], rows: dict[int, Any]) -> list[tuple[str, list[Landing]]]:

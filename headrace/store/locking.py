@@ -15,6 +15,7 @@ def lock(session: Session, job_ids: Collection[int]) -> dict[int, Any]:
     """The jobs and their batches as they are now, unchanged by others until our commit.
 
     `cancelled`: somebody asked for the job's or its batch's end. `overdue`: the batch's window is over.
+    `hold_ambiguous`: a job of it waits for a person when nobody knows how its call ended.
     """
     rows = {row.id: row for row in session.execute(_wanted(job_ids))}
     batch_ids = {row.batch_id for row in rows.values() if row.batch_id}
@@ -42,6 +43,7 @@ def _wanted(job_ids: Collection[int]) -> Any:
             *columns,
             func.coalesce(cancelled, False).label("cancelled"),
             func.coalesce(batches.c.expires_at <= now(), False).label("overdue"),
+            func.coalesce(batches.c.hold_ambiguous, False).label("hold_ambiguous"),
         )
         .outerjoin_from(jobs, batches)
         .where(jobs.c.id.in_(job_ids))

@@ -1,18 +1,22 @@
 """What the sweep does to jobs: rescues those of dead workers, ends those that must not run any more."""
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import case, exists, or_, select, update
 from sqlmodel import Session
 
 from headrace.clock import now
 from headrace.states import JobState, Outcome
+from headrace.store.batches import Tally, add
 from headrace.store.finishing import WORKER_LOST, finish
 from headrace.store.locking import lock
-from headrace.store.tables import attempts, jobs, workers
+from headrace.store.tables import attempts, jobs, lanes, workers
 
 MAX_CRASHES = 3
+LONGEST_WAIT = timedelta(minutes=15)  # the longest pause, 300 s, and more than its jitter
 LOST_MESSAGE = "The worker died that had this job."
 HELD_MESSAGE = "Three workers died while a call of this job was under way. It waits for a person."
 WAITING = (JobState.QUEUED, JobState.BLOCKED, JobState.HELD)
@@ -23,22 +27,45 @@ def rescue(session: Session, dead: Collection[str], limit: int) -> int:
 
     A call that was under way may have been paid for: its attempt stays counted, as ambiguous, and a job
     that has no attempt left fails. One that had a call under way in three dead workers is held, for it may
-    be what kills them.
+    be what kills them; and where the batch wants it, every one that had a call under way.
     """
     known = select(workers.c.id)
     orphan = or_(jobs.c.worker_id.in_(dead), jobs.c.worker_id.not_in(known))
     found = select(jobs.c.id).where(jobs.c.state == JobState.RUNNING, orphan).limit(limit)
     ids = session.execute(found.with_for_update(skip_locked=True)).scalars().all()
+    _take_back(session, ids)
+    return len(ids)
+
+
+def leased_to(session: Session, worker_id: str) -> set[tuple[int, str]]:
+    """The ids and lease tokens of a worker's running jobs."""
+    leased = select(jobs.c.id, jobs.c.lease_token)
+    leased = leased.where(jobs.c.worker_id == worker_id, jobs.c.state == JobState.RUNNING)
+    return {(row.id, row.lease_token) for row in session.execute(leased)}
+
+
+def take_back(session: Session, tokens: Mapping[int, str]) -> int:
+    """Rescue jobs that their living worker knows nothing of, if still leased so; returns how many."""
+    rows = lock(session, tokens)
+    ids = [row.id for row in rows.values() if row.lease_token == tokens[row.id]]
+    _take_back(session, ids)
+    return len(ids)
+
+
+def _take_back(session: Session, ids: Sequence[int]) -> None:
+    """Locked running jobs that nobody works on."""
     if not ids:
-        return 0
-    _close_open_attempts(session, ids)
+        return
+    lost = _close_open_attempts(session, ids)
     rows = lock(session, ids)
+    _book_doubts(session, lost, rows)
     cancelled = [row for row in rows.values() if row.cancelled]
     going_on = [row for row in rows.values() if not row.cancelled]
     finish(session, cancelled, JobState.CANCELLED, now())
-    finish(session, [row for row in going_on if _is_exhausted(row)], JobState.FAILED, now())
-    _queue(session, [row.id for row in going_on if not _is_exhausted(row)])
-    return len(ids)
+    held = {row.id for row in going_on if row.hold_ambiguous and row.id in lost}
+    over = {row.id for row in going_on if _is_exhausted(row) and row.id not in held}
+    finish(session, [row for row in going_on if row.id in over], JobState.FAILED, now())
+    _put_back(session, [row.id for row in going_on if row.id not in over], held)
 
 
 def end_waiting(session: Session, batch_id: str, state: JobState, limit: int) -> int:
@@ -51,28 +78,55 @@ def end_waiting(session: Session, batch_id: str, state: JobState, limit: int) ->
     return len(rows)
 
 
-def _close_open_attempts(session: Session, job_ids: Sequence[int]) -> None:
-    """Also counts the crash for each job that had a call under way."""
+def bring_forward(session: Session, limit: int) -> int:
+    """Make up to `limit` queued jobs due now that wait longer than any reason of ours; returns how many.
+
+    A clock was put back since they were queued.
+    """
+    at = now()
+    far = (jobs.c.state == JobState.QUEUED, jobs.c.run_at > at + LONGEST_WAIT)
+    named = select(lanes.c.name).where(exists().where(jobs.c.lane == lanes.c.name, *far))
+    names = session.execute(named).scalars().all()
+    found = select(jobs.c.id).where(jobs.c.lane.in_(names), *far).limit(limit)
+    ids = session.execute(found.with_for_update(skip_locked=True)).scalars().all() if names else []
+    session.execute(update(jobs).where(jobs.c.id.in_(ids)).values(run_at=at))
+    return len(ids)
+
+
+def _close_open_attempts(session: Session, job_ids: Sequence[int]) -> dict[int, int]:
+    """Counts the crash for each job that had a call under way, too; returns what each call cost at most."""
     open_ones = (attempts.c.job_id.in_(job_ids), attempts.c.outcome == Outcome.OPEN)
-    lost = update(attempts).where(*open_ones).returning(attempts.c.job_id)
+    lost = update(attempts).where(*open_ones).returning(attempts.c.job_id, attempts.c.tokens_at_most)
     lost = lost.values(
         landed_at=now(),
         outcome=Outcome.AMBIGUOUS,
         error_code=WORKER_LOST,
         error_message="The worker died while the call was under way.",
     )
-    crashed = session.execute(lost).scalars().all()
+    crashed = {row.job_id: row.tokens_at_most for row in session.execute(lost)}
     session.execute(update(jobs).where(jobs.c.id.in_(crashed)).values(crashes=jobs.c.crashes + 1))
+    return crashed
+
+
+def _book_doubts(session: Session, lost: Mapping[int, int], rows: Mapping[int, Any]) -> None:
+    """The calls that dead workers had under way, with their batches and at the most that they can cost."""
+    tallies: dict[str, Tally] = defaultdict(Tally)
+    for job_id, tokens_at_most in lost.items():
+        if batch_id := rows[job_id].batch_id:
+            tallies[batch_id].ambiguous_calls += 1
+            tallies[batch_id].ambiguous_tokens += tokens_at_most
+    for batch_id, tally in sorted(tallies.items()):
+        add(session, batch_id, tally)
 
 
 def _is_exhausted(row: Any) -> bool:
     return bool(row.attempts >= row.max_attempts)
 
 
-def _queue(session: Session, job_ids: Sequence[int]) -> None:
+def _put_back(session: Session, job_ids: Sequence[int], held: Collection[int]) -> None:
     hold = jobs.c.crashes >= MAX_CRASHES
     back = update(jobs).where(jobs.c.id.in_(job_ids))
-    state = case((hold, JobState.HELD.value), else_=JobState.QUEUED.value)
+    state = case((or_(hold, jobs.c.id.in_(held)), JobState.HELD.value), else_=JobState.QUEUED.value)
     back = back.values(
         state=state,
         lease_token=None,

@@ -11,6 +11,7 @@ _tables = SQLModel.metadata.tables
 api_keys = _tables["api_keys"]
 attempts = _tables["attempts"]
 batches = _tables["batches"]
+creations = _tables["creations"]
 files = _tables["files"]
 jobs = _tables["jobs"]
 lanes = _tables["lanes"]

@@ -1,12 +1,13 @@
 """Worker processes and the lanes they drain."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
+from headrace import __version__
 from headrace.clock import now
 from headrace.states import JobState
 from headrace.store.tables import jobs, lanes, workers
@@ -21,6 +22,7 @@ def register(session: Session, worker_id: str, *, host: str, pid: int) -> None:
         "counter": 0,
         "started_at": now(),
         "seen_at": now(),
+        "version": __version__,
     }
     session.execute(insert(workers).values(values))
 
@@ -35,6 +37,17 @@ def beat(session: Session, worker_id: str) -> bool:
 def retire(session: Session, worker_ids: Sequence[str]) -> None:
     """Forget workers that are gone. Their running jobs are orphans from now on."""
     session.execute(delete(workers).where(workers.c.id.in_(worker_ids)))
+
+
+def give_up(session: Session, stood_still: Mapping[str, int]) -> list[str]:
+    """Retire those workers whose counter still stands where it was seen; returns which."""
+    still = [
+        and_(workers.c.id == worker, workers.c.counter == at) for worker, at in sorted(stood_still.items())
+    ]
+    if not still:
+        return []
+    gone = delete(workers).where(or_(*still)).returning(workers.c.id)
+    return sorted(session.execute(gone).scalars())
 
 
 def counters(session: Session) -> dict[str, int]:

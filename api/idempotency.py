@@ -1,0 +1,100 @@
+"""Requests that create, and may come twice: with an `Idempotency-Key`, or as a repeat of the SDK."""
+
+import hashlib
+from datetime import timedelta
+from typing import Annotated, Any, NamedTuple
+
+import orjson
+from fastapi import Depends, Request, Response
+from sqlmodel import Session
+
+from api.deps import CallerDep
+from api.payloads import JsonBody
+from headrace.clock import now
+from headrace.errors import Conflict, InvalidRequest
+from headrace.models import Creation
+from headrace.store import creations
+from headrace.store.creations import Asked
+
+KEY = "idempotency-key"
+RETRY_COUNT = "x-stainless-retry-count"
+READ_TIMEOUT = "x-stainless-read-timeout"
+REPLAYED = {"idempotent-replayed": "true"}
+MAX_KEY_CHARACTERS = 255
+DEFAULT_TIMEOUT_SECONDS = 600.0  # the SDK's own
+PAUSE_SECONDS = 60.0  # before the SDK tries again
+LONGEST_TIMEOUT_SECONDS = 86_400.0
+
+
+class Once(NamedTuple):
+    """One request that creates. Its methods belong into the transaction that does."""
+
+    asked: Asked
+    retry_count: int | None
+    timeout_seconds: float
+    response: Response
+
+    def replayed(self, session: Session) -> list[Any] | None:
+        """The ids of what this request has made already; None: it is to be done now.
+
+        Raises Conflict when its idempotency key came with another body.
+        """
+        if self.asked.idempotency_key is None and self.retry_count is None:
+            return None
+        creations.take_turns(session, self.asked)
+        found = self._found(session)
+        if found is None:
+            return None
+        if found.fingerprint != self.asked.fingerprint:
+            raise Conflict(
+                "This Idempotency-Key was used with another request body.", code="idempotency_key_reused"
+            )
+        self.response.headers.update(REPLAYED)
+        return found.made
+
+    def made(self, session: Session, ids: list[Any]) -> None:
+        """Note what was made, if the request may come again."""
+        if self.asked.idempotency_key is not None or self.retry_count is not None:
+            creations.remember(session, self.asked, ids)
+
+    def _found(self, session: Session) -> Creation | None:
+        if self.asked.idempotency_key is not None:
+            return creations.by_key(session, self.asked)
+        if not self.retry_count:
+            return None  # a first try: who sends the same twice wants it twice
+        patience = timedelta(seconds=self.retry_count * (self.timeout_seconds + PAUSE_SECONDS))
+        return creations.newest_alike(session, self.asked, now() - min(patience, creations.KEPT))
+
+
+def _once(request: Request, response: Response, body: JsonBody, key: CallerDep) -> Once:
+    asked = Asked(
+        api_key_id=key.id,
+        path=request.url.path,
+        idempotency_key=_key(request),
+        fingerprint=hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+    )
+    return Once(asked, _retry_count(request), _timeout_seconds(request), response)
+
+
+OnceDep = Annotated[Once, Depends(_once)]
+
+
+def _key(request: Request) -> str | None:
+    key = request.headers.get(KEY)
+    if key is not None and not (0 < len(key) <= MAX_KEY_CHARACTERS and key.isprintable()):
+        raise InvalidRequest(f"The Idempotency-Key must have 1 to {MAX_KEY_CHARACTERS} printable characters.")
+    return key
+
+
+def _retry_count(request: Request) -> int | None:
+    """How often the SDK has sent this before; None for clients that do not say."""
+    count = request.headers.get(RETRY_COUNT, "")
+    return int(count) if count.isascii() and count.isdecimal() and len(count) < 4 else None
+
+
+def _timeout_seconds(request: Request) -> float:
+    try:
+        seconds = float(request.headers.get(READ_TIMEOUT, ""))
+    except ValueError:
+        return DEFAULT_TIMEOUT_SECONDS
+    return seconds if 0 < seconds <= LONGEST_TIMEOUT_SECONDS else DEFAULT_TIMEOUT_SECONDS

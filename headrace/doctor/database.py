@@ -1,0 +1,128 @@
+"""The database: what it is, whether it can be written, how far away it is, where its schema stands."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from headrace.db import Database
+from headrace.doctor.findings import Finding, ok, warning, wrong
+from headrace.migrations import Standing, standing
+from headrace.sqlite import SAFE_SQLITE
+
+SUBJECT = "database"
+PINGS = 5
+SLOW_SECONDS = 0.1
+WANTED_POSTGRES = (14,)
+
+
+def look_at_database(database: Database) -> Iterator[Finding]:
+    """Findings until one says that it makes no sense to look further."""
+    engine = database.engine
+    if not is_there(engine):
+        yield wrong(
+            SUBJECT, f"there is no {engine.url.database} yet", "run `headrace up`, or only `headrace migrate`"
+        )
+        return
+    try:
+        yield _kind(database)
+        yield _distance(database)
+        yield _schema(engine)
+        yield _writable(database)
+    except SQLAlchemyError as error:
+        advice = "start it, or correct HEADRACE_DATABASE_URL"
+        yield wrong(SUBJECT, f"{_place(engine)} does not answer: {reason(error)}", advice)
+
+
+def is_there(engine: Engine) -> bool:
+    """Connecting to SQLite would make the file."""
+    return engine.dialect.name != "sqlite" or Path(engine.url.database or "").exists()
+
+
+def reason(error: SQLAlchemyError) -> str:
+    """The driver's own words, in one line."""
+    said = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    return " ".join(said.split())
+
+
+def _place(engine: Engine) -> str:
+    if engine.dialect.name == "sqlite":
+        return f"SQLite in {engine.url.database}"
+    return f"PostgreSQL at {engine.url.host or 'the local socket'}:{engine.url.port or 5432}"
+
+
+def _kind(database: Database) -> Finding:
+    ask = (
+        "sqlite_version()"
+        if database.engine.dialect.name == "sqlite"
+        else "current_setting('server_version')"
+    )
+    with database.read() as session:
+        version = str(session.execute(text(f"SELECT {ask}")).scalar_one()).split()[0]
+    said = f"{_place(database.engine)}, version {version}"
+    if database.engine.dialect.name == "sqlite" and _numbers(version) < SAFE_SQLITE:
+        return wrong(
+            SUBJECT, f"{said}, can corrupt its write-ahead log", "install pysqlite3, or use PostgreSQL"
+        )
+    if database.engine.dialect.name != "sqlite" and _numbers(version) < WANTED_POSTGRES:
+        return warning(SUBJECT, f"{said}, is out of support", "upgrade PostgreSQL")
+    return ok(SUBJECT, said)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def _distance(database: Database) -> Finding:
+    took = []
+    with database.read() as session:
+        for _ in range(PINGS):
+            began = time.monotonic()
+            session.execute(text("SELECT 1"))
+            took.append(time.monotonic() - began)
+    seconds = statistics.median(took)
+    said = f"answers in {seconds * 1000:.1f} ms"
+    if seconds > SLOW_SECONDS:
+        return warning(SUBJECT, said, "let workers and database run near each other")
+    return ok(SUBJECT, said)
+
+
+def _schema(engine: Engine) -> Finding:
+    match standing(engine):
+        case Standing.ABSENT:
+            return wrong(SUBJECT, "it has no tables of headrace", "run `headrace migrate`")
+        case Standing.OLDER:
+            return wrong(SUBJECT, "its schema is older than this version", "run `headrace migrate`")
+        case Standing.NEWER:
+            what = "its schema is newer than this version, which works as long as it is one release older"
+            return warning(SUBJECT, what, "replace the processes here by the newer version too")
+        case Standing.CURRENT:
+            return ok(SUBJECT, "its schema is that of this version")
+
+
+def _writable(database: Database) -> Finding:
+    """A standby answers every question, and refuses all work."""
+    if database.engine.dialect.name == "postgresql":
+        with database.read() as session:
+            asked = session.execute(
+                text("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')")
+            )
+            standby, read_only = asked.one()
+        if standby or read_only == "on":
+            what = "is a standby" if standby else "is set to read only (default_transaction_read_only)"
+            return wrong(SUBJECT, f"it {what}", "point HEADRACE_DATABASE_URL at the primary")
+        return ok(SUBJECT, "it can be written")
+    return _sqlite_writable(database)
+
+
+def _sqlite_writable(database: Database) -> Finding:
+    try:
+        with database.begin() as session:
+            session.execute(text("SELECT 1"))  # it takes the write lock
+    except SQLAlchemyError as error:
+        advice = "see to the rights and the space of its folder, and to who holds its lock"
+        return wrong(SUBJECT, f"it cannot be written: {reason(error)}", advice)
+    return ok(SUBJECT, "it can be written")

@@ -1,0 +1,54 @@
+"""The data folder: uploads, results, spool, and on a laptop the database too."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from headrace.disk import free_bytes
+from headrace.doctor.findings import Finding, ok, warning, wrong
+from headrace.settings import MEBIBYTE
+
+SUBJECT = "disk"
+
+
+def look_at_disk(folder: Path, min_free_bytes: int) -> Iterator[Finding]:
+    """Whether it can be written for good, and how much room there is."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"headrace")
+            probe.flush()
+            os.fsync(probe.fileno())
+        free = free_bytes(folder)
+    except OSError as error:
+        what = f"{folder} cannot be written: {os.strerror(error.errno or 0)}"
+        yield wrong(SUBJECT, what, "correct HEADRACE_DATA_DIR, or the rights of the folder")
+        return
+    yield _room(folder, free, min_free_bytes)
+
+
+def look_at_spool(folder: Path) -> Iterator[Finding]:
+    """Answers that were paid for and are not in the database yet."""
+    try:
+        left = [path.stat() for path in (folder / "spool").rglob("*") if path.is_file()]
+    except OSError as error:
+        yield wrong("spool", f"cannot be read: {error}", "correct the rights of the folder")
+        return
+    filled = [file for file in left if file.st_size]
+    if not filled:
+        yield ok("spool", "no answer waits to be written")
+        return
+    age = time.time() - min(file.st_mtime for file in filled)
+    number = f"{len(filled)} file{'' if len(filled) == 1 else 's'}"
+    what = f"{number} of answers that are not in the database yet, the oldest for {age:.0f} s"
+    yield warning("spool", what, "see to the database; workers of this folder then write them")
+
+
+def _room(folder: Path, free: int, wanted: int) -> Finding:
+    said = f"{folder} can be written, {free / MEBIBYTE:,.0f} MiB are free"
+    if free < wanted:
+        what = f"{said}, fewer than the {wanted / MEBIBYTE:,.0f} MiB of HEADRACE_MIN_FREE_BYTES"
+        return wrong(SUBJECT, what, "make room: until then nothing new is taken on")
+    return ok(SUBJECT, said)

@@ -1,0 +1,90 @@
+"""Row 26: answers that are malformed, cut, of the wrong type, empty, endless, or lead elsewhere."""
+
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from headrace.states import BatchStatus, JobState, Outcome
+from tests.batch_input import line
+from tests.invariants import check
+from tests.witness import TOKENS
+
+pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
+
+MEBIBYTE = 1024 * 1024
+EACH = 4
+CALLS = 2
+GROWTH_MEBIBYTES = 150
+# fault -> error code, a part of the message that is kept
+UNUSABLE = {
+    "garbage": ("invalid_answer", '{"id":"chatcmpl-'),
+    "html": ("invalid_answer", "<!doctype html>"),
+    "empty": ("invalid_answer", '"choices":[]'),
+    "nan": ("invalid_answer", '{"id":"chatcmpl-'),
+    "deep": ("invalid_answer", '{"choices":[[[['),
+    "cut": ("connection_lost", "ended before the answer did"),
+    "huge": ("answer_too_large", "larger than"),
+    "gzip-bomb": ("answer_too_large", "larger than"),
+}
+
+
+def asking(fault, number):
+    content = f"[[sim:{fault}]] {number}"
+    return line(f"{fault}.{number}", body={"messages": [{"role": "user", "content": content}]})
+
+
+def peak_mebibytes(pid):
+    """The most memory that a process ever had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def by_fault(plant, batch_id):
+    found = defaultdict(list)
+    for job in plant.store.jobs(batch_id):
+        found[job.custom_id.partition(".")[0]].append(job)
+    return found
+
+
+def test_answers_gone_bad_are_told_apart_bounded_and_booked(plant):
+    witness = plant.provider(huge_bytes=1_000_000_000)
+    worker = plant.worker(max_attempts=CALLS, max_answer_bytes=4 * MEBIBYTE)
+    before = peak_mebibytes(worker.process.pid) if sys.platform == "linux" else 0
+    kinds = [*UNUSABLE, "nousage", "redirect", "sound"]
+    lines = [
+        line(f"sound.{n}") if kind == "sound" else asking(kind, n) for kind in kinds for n in range(EACH)
+    ]
+
+    batch = plant.finished(plant.submit(*lines))
+
+    assert batch.status == BatchStatus.COMPLETED
+    assert (batch.succeeded, batch.failed) == (2 * EACH, (len(kinds) - 2) * EACH)
+    account = check(plant.store.db, [witness], files=plant.settings.files_dir, logs=[worker.log])
+    assert account.calls == EACH * (len(UNUSABLE) * CALLS + 3)  # none but these: no redirect was followed
+    jobs = by_fault(plant, batch.id)
+    for fault, (code, excerpt) in UNUSABLE.items():
+        for job in jobs[fault]:
+            assert (job.state, job.error_code, job.attempts) == (JobState.FAILED, code, CALLS)
+            assert excerpt in job.error_message
+    assert_booked(plant, jobs)
+    if sys.platform == "linux":
+        assert peak_mebibytes(worker.process.pid) - before < GROWTH_MEBIBYTES
+
+
+def assert_booked(plant, jobs):
+    """What is known of the cost as it is, what is not at its upper bound; a redirect was no work."""
+    for job in jobs["redirect"]:
+        (attempt,) = plant.store.attempts(job.id)
+        assert (job.state, job.status_code, attempt.outcome) == (JobState.FAILED, 302, Outcome.FAILED)
+        assert attempt.total_tokens == 0
+    for job in jobs["empty"]:
+        for attempt in plant.store.attempts(job.id):
+            assert attempt.outcome == Outcome.AMBIGUOUS
+            assert attempt.prompt_tokens > 0
+        assert job.total_tokens == sum(attempt.total_tokens for attempt in plant.store.attempts(job.id))
+    for fault in set(UNUSABLE) - {"empty"}:
+        for job in jobs[fault]:
+            for attempt in plant.store.attempts(job.id):
+                assert attempt.outcome == Outcome.AMBIGUOUS
+                assert [getattr(attempt, name) for name in TOKENS] == [0] * len(TOKENS)
+                assert attempt.tokens_at_most > 0

@@ -1,0 +1,36 @@
+"""A listener that says what a test wants it to say: a provider that misbehaves below HTTP."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+
+@contextmanager
+def listening(talk: Callable[[socket.socket], object]) -> Iterator[str]:
+    """`host:port` of a listener that lets `talk` have each connection, and then closes it."""
+    done = threading.Event()
+
+    def serve() -> None:
+        while not done.is_set():
+            with suppress(TimeoutError):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.settimeout(10)
+                    talk(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.05)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        done.set()
+        thread.join(15)
+        assert not thread.is_alive()
+
+
+def read_request(connection: socket.socket) -> bytes:
+    data = b""
+    while not data.endswith(b"}]}"):
+        data += connection.recv(65536)
+    return data

@@ -1,0 +1,122 @@
+"""What stands in an answer: its JSON, its error, when to come back. Nothing here judges."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+EXCERPT_CHARACTERS = 500
+EMPTY_ACCOUNT_CODES = frozenset(
+    {
+        "insufficient_quota",
+        "credit_balance_exhausted",
+        "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
+    }
+)
+
+
+def json_object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object that a body is; None if it is anything else."""
+    document = _parsed(body)
+    return document if isinstance(document, dict) else None
+
+
+def text_of(body: bytes) -> str:
+    """A body that was parsed, and so is UTF-8."""
+    return body.decode()
+
+
+def envelope(body: bytes, code: str | None) -> str:
+    """The provider's body if it is a JSON object, else its beginning as an error envelope."""
+    if json_object(body) is not None:
+        return text_of(body)
+    error = {"message": excerpt(body), "type": "provider_error", "param": None, "code": code}
+    return orjson.dumps({"error": error}).decode()
+
+
+def error_of(body: bytes) -> Mapping[str, Any]:
+    """The fields of the error that a body tells; what is no error object becomes its `message`."""
+    document = json_object(body) or {}
+    error = document.get("error", document)
+    if isinstance(error, Mapping) and error:
+        return error
+    return {"message": str(error) if error else excerpt(body)}
+
+
+def message_of(error: Mapping[str, Any]) -> str:
+    """The provider's words."""
+    return clean(str(error.get("message") or error.get("detail") or "the provider gave no reason"))
+
+
+def code_of(error: Mapping[str, Any]) -> str | None:
+    """Its code, else its type."""
+    code = error.get("code") or error.get("type")
+    return clean(str(code)) if code else None
+
+
+def is_empty_account(error: Mapping[str, Any]) -> bool:
+    """Whether it is money that is missing."""
+    return error.get("type") == "insufficient_quota" or error.get("code") in EMPTY_ACCOUNT_CODES
+
+
+def is_too_large(error: Mapping[str, Any]) -> bool:
+    """More tokens than the whole limit: waiting cannot help (contract 5.3)."""
+    return "request too large" in message_of(error).lower()
+
+
+def says_when(headers: Mapping[str, str]) -> bool:
+    """Whether it says when to come back, sensibly or not: then the request was not worked on."""
+    return "retry-after-ms" in headers or "retry-after" in headers
+
+
+def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds from `retry-after-ms` or `retry-after` (RFC 9110 10.2.3); None when absent or senseless.
+
+    Zero and times that are past count as senseless: to come back at once is what brought the refusal.
+    """
+    try:
+        if "retry-after-ms" in headers:
+            seconds = float(headers["retry-after-ms"]) / 1000
+        else:
+            seconds = _delay(headers.get("retry-after", ""), now)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return seconds if seconds > 0 else None
+
+
+def excerpt(body: bytes) -> str:
+    """The beginning of a body, for people."""
+    return clean(body[: EXCERPT_CHARACTERS * 4].decode("utf-8", "replace")) or "an empty body"
+
+
+def clean(text: str) -> str:
+    """Short, and without NUL, which PostgreSQL cannot store."""
+    return text.replace("\0", "")[:EXCERPT_CHARACTERS]
+
+
+def _parsed(body: bytes) -> Any:
+    """The JSON of a body. orjson refuses half an emoji, which providers write where they cut an answer."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        if b"\\ud" not in body.lower():
+            return None
+    try:
+        return json.loads(body.decode(), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _delay(value: str, now: datetime) -> float:
+    if value.replace(".", "", 1).lstrip("-").isdigit():
+        return float(value)
+    return (parsedate_to_datetime(value) - now).total_seconds()
