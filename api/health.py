@@ -21,7 +21,6 @@ from headrace.store import workers
 router = APIRouter(tags=["health"])
 
 OK = "ok"
-WORKER_SEEN_WITHIN = timedelta(seconds=30)
 
 
 @router.get("/healthz")
@@ -36,7 +35,7 @@ def readyz(database: DatabaseDep, redis: RedisDep, settings: SettingsDep) -> JSO
     checks = {
         "database": _database(database),
         "redis": _redis(redis),
-        "workers": _workers(database),
+        "workers": _workers(database, settings.lease_seconds),
         "data_dir": _data_dir(settings.files_dir),
     }
     ready = all(said == OK for said in checks.values())
@@ -55,10 +54,10 @@ def _redis(redis: Redis) -> str:
     return fault_of(redis) or OK
 
 
-def _workers(database: Database) -> str:
+def _workers(database: Database, lease_seconds: float) -> str:
     try:
         with database.read() as session:
-            alive = workers.alive(session, now() - WORKER_SEEN_WITHIN)
+            alive = workers.alive(session, now() - timedelta(seconds=lease_seconds))
     except SQLAlchemyError as error:
         return f"cannot be counted ({_kind(error)}): see to the database first"
     return OK if alive else "none is alive: start one with `celery -A worker worker -P gevent`"

@@ -39,6 +39,7 @@ def make_app(redis_url: str) -> Celery:
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        broker_channel_error_retry=True,  # a Redis that became a replica refuses, and may be promoted again
         broker_transport_options={
             "global_keyprefix": "headrace:",
             "socket_timeout": SOCKET_TIMEOUT_SECONDS,

@@ -87,12 +87,17 @@ class Plant:
 
     def worker(self, *, failpoints: str = "", seed: int = 0, **settings: Any) -> Worker:
         """Start a worker; returns when it works. `settings` and `failpoints` are for it alone."""
+        worker = self.start(failpoints=failpoints, seed=seed, **settings)
+        eventually(lambda: worker.id in self._alive() or worker.process.poll() is not None, 30)
+        assert worker.process.poll() is None, worker.log.read_text()
+        return worker
+
+    def start(self, *, failpoints: str = "", seed: int = 0, **settings: Any) -> Worker:
+        """Start a worker; returns at once."""
         chosen = self.settings_with(**{"provider_key": KEY, "call_timeout_seconds": 10.0, **settings})
         log = self.settings.data_dir / "worker.log"
         worker = Worker(chosen, log, failpoints=failpoints, seed=seed)
         self._cleanup.callback(worker.kill)
-        eventually(lambda: worker.id in self._alive() or worker.process.poll() is not None, 30)
-        assert worker.process.poll() is None, worker.log.read_text()
         return worker
 
     def submit(self, *lines: Any, endpoint: str = "/v1/chat/completions") -> str:

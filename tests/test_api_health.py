@@ -47,7 +47,7 @@ def test_it_is_ready_when_all_parts_are_there_and_asks_for_no_key(api):
 
 def test_it_is_not_ready_while_no_worker_lives(api, store):
     with store.db.begin() as session:
-        session.execute(update(tables.workers).values(seen_at=now() - timedelta(seconds=31)))
+        session.execute(update(tables.workers).values(seen_at=now() - timedelta(seconds=46)))
 
     status, wrong = ready(api)
 

@@ -11,9 +11,9 @@ import redis
 from sqlalchemy import text, update
 
 from headrace import clock, migrations
+from headrace.broker import BEAT_KEY
 from headrace.db import Database
 from headrace.doctor import Level, clocks, diagnose
-from headrace.doctor.broker import BEAT_KEY
 from headrace.settings import Settings
 from headrace.simulator import SimulatorConfig, SimulatorProcess
 from headrace.store import tables

@@ -7,6 +7,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 
+from headrace.failpoints import failpoint
+
 OPEN_CONNECTIONS = 1000
 
 
@@ -42,6 +44,10 @@ class _Unheard(HTTPConnection):
                 raise
             raise NewConnectionError(self, f"The connection was gone already: {error}") from error
         self._has_left = True
+
+    def getresponse(self) -> Any:
+        failpoint("sent")
+        return super().getresponse()
 
 
 class _SecureConnection(_Unheard, HTTPSConnection):

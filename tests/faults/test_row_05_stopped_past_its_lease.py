@@ -44,7 +44,8 @@ def test_what_it_had_not_sent_is_refused_by_the_fence(plant, frozen):
     assert slow.stop() == 0
     account = check(plant.store.db, [witness])
     assert account.succeeded == 12
-    assert account.extra_calls == account.lost
+    crashes = sum(job.crashes for job in plant.store.jobs(batch_id))
+    assert account.extra_calls <= crashes <= 2  # the calls that were in flight when it was stopped
 
 
 def test_a_late_answer_is_taken_if_the_job_has_none_and_else_only_its_cost(plant, frozen):
@@ -58,13 +59,18 @@ def test_a_late_answer_is_taken_if_the_job_has_none_and_else_only_its_cost(plant
     slow.process.send_signal(signal.SIGCONT)
 
     batch = plant.finished(batch_id)
+    eventually(lambda: Outcome.OPEN not in outcomes(plant, batch_id), 30)
 
     account = check(plant.store.db, [witness])
-    attempts = attempts_of(plant.store.db, batch_id)
     assert batch.succeeded == 6
     assert account.lost == account.ambiguous == 0
-    assert {attempt.outcome for attempt in attempts.values()} == {Outcome.SUCCEEDED}
+    assert outcomes(plant, batch_id) == {Outcome.SUCCEEDED}
+    assert 6 < account.calls <= 12
     assert {job.state for job in plant.store.jobs(batch_id)} == {JobState.SUCCEEDED}
+
+
+def outcomes(plant, batch_id):
+    return {attempt.outcome for attempt in attempts_of(plant.store.db, batch_id).values()}
 
 
 def alive(plant):

@@ -5,13 +5,14 @@ from contextlib import ExitStack
 
 import pytest
 import requests
+from sqlalchemy import select
 
-from headrace import migrations
+from headrace import __version__, migrations
 from headrace.db import Database
 from headrace.settings import Settings
 from headrace.simulator import SimulatorConfig, SimulatorProcess
 from headrace.states import BatchStatus
-from headrace.store import batches, workers
+from headrace.store import batches, tables, workers
 from tests.batch_input import many
 from tests.invariants import check
 from tests.last_release import Yesterday
@@ -20,7 +21,6 @@ from tests.simulated import eventually
 from tests.witness import Witness, attempts_of
 
 pytestmark = pytest.mark.slow
-
 IN_FLIGHT = 8
 
 
@@ -72,6 +72,12 @@ class Site:
         """The workers that have called for it."""
         return {attempt.worker_id for attempt in attempts_of(self.db, batch_id).values()}
 
+    def versions(self):
+        """What the workers say of themselves; the first release said nothing."""
+        row = tables.workers.c
+        with self.db.read() as session:
+            return dict(session.execute(select(row.id, row.version)).all())
+
     def completed(self, batch_id):
         eventually(lambda: self._status(batch_id) == BatchStatus.COMPLETED, 60)
 
@@ -84,10 +90,12 @@ class Site:
             return workers.counters(session)
 
 
-@pytest.fixture
-def site(database_url, redis_client_url, tmp_path):
+@pytest.fixture(params=["postgresql", pytest.param("sqlite", marks=pytest.mark.faults)])
+def site(request, redis_client_url, tmp_path):
     with ExitStack() as cleanup:
-        yield Site(database_url, redis_client_url, tmp_path, cleanup)
+        yield Site(
+            request.getfixturevalue(f"{request.param}_database_url"), redis_client_url, tmp_path, cleanup
+        )
 
 
 def test_yesterdays_processes_go_on_beside_todays_while_the_schema_is_migrated(site):
@@ -102,6 +110,7 @@ def test_yesterdays_processes_go_on_beside_todays_while_the_schema_is_migrated(s
         assert site.at_work_on(migrated) == {first.id}
 
         today = site.worker()
+        assert site.versions() == {first.id: "", today.id: __version__}
         shared = site.submit(api, 150)
         eventually(lambda: site.at_work_on(shared) >= {first.id, today.id}, 60)
     assert first.stop() == 0

@@ -5,7 +5,6 @@ import time
 import pytest
 
 from tests.batch_input import many
-from tests.invariants import check_rows
 from tests.simulated import eventually
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
@@ -27,4 +26,3 @@ def test_a_worker_is_gone_soon_after_its_grace_however_often_it_is_told(plant, t
     worker.process.wait(30)
 
     assert time.monotonic() - told_at < GRACE_SECONDS + 5.5  # the half is the test's own
-    check_rows(plant.store.db)

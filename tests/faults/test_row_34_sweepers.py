@@ -42,7 +42,7 @@ def leaders(store, valkey_url, hints, tmp_path):  # noqa: ARG001 - hints must no
 
 
 def test_two_sweepers_at_once_do_everything_once(store, leaders, caplog):
-    cancelled, orphaned = store.batch(lines=300), store.batch(lines=ROUNDS * 60)
+    cancelled, orphaned = store.batch(lines=300, lane="another"), store.batch(lines=ROUNDS * 60)
     store.cancel_batch(cancelled)
     with ThreadPoolExecutor(2) as pool:
         for _ in range(ROUNDS):

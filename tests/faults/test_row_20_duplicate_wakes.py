@@ -1,0 +1,57 @@
+"""Row 20: duplicate wakes, many claimers on one job, two sweepers: exactly one call."""
+
+import threading
+
+import pytest
+
+from headrace import dispatch
+from headrace.store import jobs
+from tests.batch_input import many
+from tests.invariants import check
+from tests.scene import LANE
+
+pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
+
+CLAIMERS = 16
+BATCHES = 12
+
+
+def test_of_sixteen_claimers_one_gets_the_job(store):
+    store.batch(1)
+    start = threading.Barrier(CLAIMERS)
+    claimed = []
+
+    def claim(number):
+        start.wait(30)
+        with store.db.begin() as session:
+            claims = jobs.claim(session, LANE, 10, f"worker-{number}")
+        claimed.extend(claims)
+
+    claimers = [threading.Thread(target=claim, args=[number]) for number in range(CLAIMERS)]
+    for claimer in claimers:
+        claimer.start()
+    for claimer in claimers:
+        claimer.join(60)
+
+    assert len(claimed) == 1
+
+
+@pytest.mark.slow
+def test_any_number_of_wakes_and_sweeps_makes_one_call_a_job(plant):
+    witness = plant.provider()
+    for _ in range(2):
+        plant.worker()
+
+    batches = []
+    for _ in range(BATCHES):
+        batches.append(plant.submit(*many(1)))
+        for _ in range(CLAIMERS):
+            dispatch.wake_ingest(batches[-1])
+            dispatch.wake("small-model")
+            dispatch.app.send_task(dispatch.SWEEP)
+    for batch_id in batches:
+        plant.finished(batch_id)
+        dispatch.wake_finalise(batch_id)
+
+    account = check(plant.store.db, [witness], files=plant.settings.files_dir)
+    assert (account.jobs, account.calls, account.attempts) == (BATCHES, BATCHES, BATCHES)

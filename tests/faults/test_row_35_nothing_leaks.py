@@ -1,0 +1,51 @@
+"""Row 35: descriptors and threads stay flat; a log that cannot be written fails no job."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.batch_input import many
+from tests.invariants import check
+from tests.plant import KEY, Worker
+
+pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
+
+FAULTS = (("500", 0.1), ("cut", 0.1), ("reset", 0.1), ("timeout", 0.03))
+ROUNDS = 4
+JOBS = 120
+MORE_DESCRIPTORS = 8  # the pools of a worker may hold some connections more
+
+
+@pytest.mark.slow
+def test_descriptors_and_threads_stay_flat_under_faults(plant):
+    witness = plant.provider(faults=FAULTS, hang_seconds=3)
+    worker = plant.worker(call_timeout_seconds=1, max_attempts=20)
+    seen = []
+    for _ in range(ROUNDS):
+        assert plant.finished(plant.submit(*many(JOBS)), 100).succeeded == JOBS
+        seen.append((descriptors(worker), threads(worker)))
+
+    check(plant.store.db, [witness], files=plant.settings.files_dir)
+    assert seen[-1][0] <= seen[0][0] + MORE_DESCRIPTORS, seen
+    assert seen[-1][1] <= seen[0][1], seen
+
+
+def test_a_log_on_a_full_disk_fails_no_job(plant):
+    witness = plant.provider(faults=FAULTS, hang_seconds=3)
+    full = plant.settings_with(provider_key=KEY, call_timeout_seconds=1, max_attempts=20, log_level="DEBUG")
+    worker = Worker(full, Path("/dev/full"))
+    try:
+        assert plant.finished(plant.submit(*many(60))).succeeded == 60
+        check(plant.store.db, [witness], files=plant.settings.files_dir)
+        assert worker.stop() == 0
+    finally:
+        worker.kill()
+
+
+def descriptors(worker):
+    return len(os.listdir(f"/proc/{worker.process.pid}/fd"))
+
+
+def threads(worker):
+    return len(os.listdir(f"/proc/{worker.process.pid}/task"))
