@@ -10,7 +10,7 @@ STAMP := .venv/.installed
 MIN_PYTHON := 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test faults check bench fmt lock clean
+.PHONY: help setup demo up test faults soak check bench fmt lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -29,6 +29,9 @@ test: $(STAMP) ## Run the tests, on SQLite and on PostgreSQL (ARGS="-k limits" p
 
 faults: $(STAMP) ## Run the faults of docs/reliability.md that take longer than CI has
 	$(BIN)/python -m pytest -m faults $(ARGS)
+
+soak: $(STAMP) ## Run a stack for half an hour with faults at random (ARGS="--seconds 300 --database postgresql")
+	$(BIN)/python -m tests.soak $(ARGS)
 
 check: $(STAMP) ## Check format, lint, types and the layers between packages
 	$(BIN)/ruff format --check .

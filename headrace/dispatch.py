@@ -17,7 +17,7 @@ SWEEP = "headrace.sweep"
 
 SWEEP_SECONDS = 5.0
 SOCKET_TIMEOUT_SECONDS = 5.0
-HINT_EXPIRES_SECONDS = 60
+HINT_EXPIRES_SECONDS = 900  # the receiver compares with its own clock, which may be minutes ahead
 # A hint that cannot be sent at once is not sent: a submission must not wait for a broker that is away.
 PUBLISH_ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
@@ -53,7 +53,7 @@ def make_app(redis_url: str) -> Celery:
             "sweep": {
                 "task": SWEEP,
                 "schedule": SWEEP_SECONDS,
-                "options": {"expires": SWEEP_SECONDS},
+                "options": {"expires": HINT_EXPIRES_SECONDS},
             }
         },
         beat_max_loop_interval=SWEEP_SECONDS,

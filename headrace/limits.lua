@@ -1,8 +1,8 @@
 -- Moves one quota: a hash of theoretical arrival times (GCRA), one for each meter, and a set of calls in flight.
 -- All times are microseconds of this server's clock; costs are microseconds of the meter's time.
 --
--- KEYS 1  hash: incarnation (when it was made), young, tat:<meter>, slow, pause, pause_reason; the last two also
---         with :<lane> behind them; and what trust.lua keeps
+-- KEYS 1  hash: incarnation (when it was made), tat:<meter>, slow, pause, pause_reason; the last two also with
+--         :<lane> behind them; and what trust.lua keeps
 --      2  sorted set: the calls in flight, by the time at which they are forgotten
 -- ARGV 1  verb: book | settle | renew | pause | look
 --      2  lane
@@ -21,7 +21,6 @@
 
 local TTL_SECONDS = 172800
 local SLOW_START = 10000000 -- half speed for so long after a pause
-local MINUTE = 60000000
 local CAUTION = 250000 -- what a start from nothing leaves free behind its first call
 
 local clock = redis.call('TIME')
@@ -83,26 +82,20 @@ local function forgotten()
 end
 
 -- Others may hold slots up to the horizon that this hash has forgotten. A caller that knew it lifts every TAT
--- beyond them; when nobody knows, there is no burst until they are out of every minute.
+-- beyond them; when nobody knows, there is no burst, but for the first call.
 local function recall()
   if not incarnation then
     incarnation, fresh = text(now), known == ''
     redis.call('HSET', KEYS[1], 'incarnation', incarnation)
-    if fresh then
-      redis.call('HSET', KEYS[1], 'young', text(now + horizon + MINUTE))
-    end
   end
-  local young = now < time_of('young')
   for _, meter in ipairs(meters) do
+    local burst = math.min(meter.burst, horizon) -- that of a day outlasts what may be forgotten
     if fresh then
-      meter.tat = now + CAUTION
+      meter.tat = now + burst + CAUTION
     elseif forgotten() then
-      local least = incarnation + horizon + math.min(meter.burst, horizon)
+      local least = incarnation + horizon + burst
       local most = now + 60 * meter.burst -- a clock may have stepped back
       meter.tat = math.max(meter.tat, least, math.min(meter.known, most))
-    end
-    if young then
-      meter.burst = 0
     end
   end
 end

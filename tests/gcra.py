@@ -62,7 +62,6 @@ class Model:
 
     def __init__(self):
         self.made = 0
-        self.young_until = 0
         self.empty_at: dict[str, int] = {}
         self.closed_until: dict[str, int] = {}
         self.reason: dict[str, str] = {}
@@ -80,23 +79,18 @@ class Model:
         if first:
             self.made = now
         if first and not made:
-            self.young_until = now + HORIZON + 60 * SECOND
-            self.empty_at = dict.fromkeys(self.empty_at, now + CAUTION)
+            self.empty_at = {name: now + burst + CAUTION for name, _, burst in METERS}
         elif made not in (0, self.made):
             for name, _, burst in METERS:
                 known = min(empty_at[name], now + 60 * burst)
                 self.empty_at[name] = max(self.empty_at[name], known, self.made + HORIZON + burst)
         return first and not made
 
-    def burst(self, now, burst):
-        return 0 if now < self.young_until else burst
-
     def book(self, now, lane, calls, knowledge):
         first = self.recall(now, *knowledge)
         self.flying = {call_id: until for call_id, until in self.flying.items() if until > now}
         for name, _, burst in METERS:
-            reopened = self.closed_until.get("", 0) + self.burst(now, burst)
-            self.empty_at[name] = max(self.empty_at[name], reopened)
+            self.empty_at[name] = max(self.empty_at[name], self.closed_until.get("", 0) + burst)
         room = CAP - len(self.flying) if knowledge[0] in (0, self.made) else 0
         doubted = [scope for scope in ("", f":{lane}") if self.is_doubted(now, scope)]
         room = min([room, *(PROBES - len(self.probes.get(scope, [])) for scope in doubted)])
@@ -118,10 +112,7 @@ class Model:
 
     def slot(self, now, lane, tokens, first):
         opens = [now, self.closed_until.get("", 0), self.closed_until.get(lane, 0)]
-        fits = [
-            self.empty_at[name] - max(self.burst(now, burst) - cost, 0)
-            for name, cost, burst in self.costs(tokens)
-        ]
+        fits = [self.empty_at[name] - max(burst - cost, 0) for name, cost, burst in self.costs(tokens)]
         return max(opens if first else opens + fits)
 
     def costs(self, tokens):
@@ -180,6 +171,5 @@ class Model:
         for times in (self.empty_at, self.closed_until, self.flying, self.probed_at):
             times.update({key: at - microseconds for key, at in times.items()})
         self.slow_until -= microseconds
-        self.young_until -= microseconds
         if self.made:
             self.made -= microseconds

@@ -64,6 +64,7 @@ class Violated(AssertionError):
 
     def __init__(self, found: Sequence[str]) -> None:
         """`found` are sentences that begin with the name of an invariant."""
+        self.found = list(found)
         by_name: dict[str, list[str]] = defaultdict(list)
         for what in found:
             by_name[what.split(" ", 1)[0]].append(what)
@@ -208,7 +209,7 @@ def _wrong_with_batch(batch: Batch, jobs: Sequence[Any], attempts: dict[int, lis
         yield "I5 its tokens are not those of its jobs"
     unknown = [one for job in jobs for one in attempts[job.id] if _cost_is_unknown(one)]
     bound = (len(unknown), sum(one.tokens_at_most for one in unknown))
-    if (batch.ambiguous_calls, batch.ambiguous_tokens) not in (bound, (0, 0)):
+    if (batch.ambiguous_calls, batch.ambiguous_tokens) != bound:
         yield f"I5 ambiguous {batch.ambiguous_calls}, {batch.ambiguous_tokens}, of its attempts {bound}"
 
 

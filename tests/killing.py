@@ -24,9 +24,8 @@ class Killing:
 
     def busiest(self) -> Worker:
         """The worker with the most calls under way, once one has some."""
-        return eventually(
-            lambda: max(self._hands, key=self._open) if any(map(self._open, self._hands)) else None, 60
-        )
+        eventually(lambda: any(map(self._open, self._hands)), 60)
+        return max(self._hands, key=self._open)
 
     def kill(self, *, retire: bool) -> None:
         """SIGKILL to the busiest, and another in its place; `retire` its row as a stack does it."""
@@ -54,6 +53,11 @@ def finished_jobs(plant: Plant, batch_id: str) -> int:
     """How many jobs of a batch are final."""
     row = plant.store.batch_row(batch_id)
     return row.succeeded + row.failed + row.cancelled + row.expired
+
+
+def reach(plant: Plant, batch_id: str, count: int) -> None:
+    """Wait until so many jobs of a batch are final."""
+    eventually(lambda: finished_jobs(plant, batch_id) >= count, SECONDS)
 
 
 def let_go(plant: Plant, batch_id: str, total: int) -> int:

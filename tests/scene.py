@@ -86,7 +86,7 @@ class Scene:
         ]
         with self.db.begin() as session:
             going = jobs.depart(session, leaving, worker)
-        return [departure for departure in leaving if departure.claim.job_id in going]
+        return [departure for departure in leaving if departure.attempt_id in going]
 
     def fly(self, limit: int = 1000, *, lane: str = LANE, worker: str = WORKER) -> list[Departure]:
         """Claimed and departed: calls under way."""

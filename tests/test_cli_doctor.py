@@ -151,7 +151,7 @@ def test_a_database_that_takes_no_writes(doctor, postgresql_database_url):
     status, findings = doctor(database_url=postgresql_database_url)
 
     assert status == 1
-    assert "set to read only" in findings[0]["what"]
+    assert "takes no writes" in findings[0]["what"]
     assert "HEADRACE_DATABASE_URL at the primary" in findings[0]["advice"]
 
 
@@ -223,7 +223,7 @@ def test_without_beat_there_is_a_warning(doctor, redis_client_url):
 
 @on_one_database
 def test_a_clock_that_is_wrong(doctor, monkeypatch):
-    monkeypatch.setattr(clocks, "now", lambda: clock.now() - timedelta(hours=1))
+    monkeypatch.setattr(clocks, "host", lambda: clock.host() - timedelta(hours=1))
 
     status, findings = doctor()
 
@@ -258,13 +258,18 @@ def test_a_disk_with_less_room_than_wanted(doctor):
 def test_answers_that_wait_in_the_spool(doctor, tmp_path):
     spool = tmp_path / "data/spool"
     spool.mkdir(parents=True)
-    (spool / "worker_1.jsonl").write_text("{}\n")
+    (spool / "spool_1.jsonl").write_text("{}\n")
+    (spool / "spool_2.jsonl").write_text("")  # that of a worker with nothing to write
+    (spool / "att_1.rejected").write_text("{}\n")
 
     status, findings = doctor()
 
-    subject, level, what, _ = only(findings)
-    assert (status, subject, level) == (0, "spool", "warning")
-    assert what.startswith("1 file of answers")
+    assert status == 0
+    assert {(found["subject"], found["level"]) for found in findings} == {("spool", "warning")}
+    assert [found["what"].partition(",")[0] for found in findings] == [
+        "1 file of answers that are not in the database yet",
+        "1 file of answers that the database cannot take are kept",
+    ]
 
 
 @on_one_database

@@ -25,15 +25,21 @@ def test_a_first_start_calls_at_once_and_without_a_burst(limiter):
     assert delays == pytest.approx([0.0, 0.25 + SPACE, 0.25 + 2 * SPACE], abs=2e-5)
 
 
-def test_the_burst_of_a_first_start_comes_a_minute_later(limiter, redis):
+def test_the_burst_of_a_first_start_comes_with_the_first_rest(limiter, redis):
     limiter.book(SIX_HUNDRED, "lane", asks(1))
     limiter.settle(SIX_HUNDRED, [Settled("call-0", 0, lane="lane", accepted=True)])
-    lapse(redis, 61, limiter)
-    assert limiter.book(SIX_HUNDRED, "lane", asks(2)).delays_seconds == [NOW, about(SPACE)]
 
     lapse(redis, 2, limiter)
 
     assert limiter.book(SIX_HUNDRED, "lane", asks(9)).delays_seconds == [NOW] * 9
+
+
+def test_a_first_start_takes_little_from_the_burst_of_a_day(limiter, redis):
+    by_day = quota(rpd=8_640)  # one in ten seconds
+    limiter.book(by_day, "lane", asks(1))
+    limiter.settle(by_day, [Settled("call-0", 0, lane="lane", accepted=True)])
+
+    assert limiter.book(by_day, "lane", asks(100)).delays_seconds == [NOW] * 100
 
 
 @pytest.mark.parametrize("first", ["book", "settle"])

@@ -72,7 +72,7 @@ def test_a_departure_whose_commit_was_not_acknowledged_can_be_written_again(stor
     leaving = [jobs.Departure(claim, "att_1", 100) for claim in store.claim()]
     for _ in range(2):
         with store.db.begin() as session:
-            assert jobs.depart(session, leaving, WORKER) == {job_id}
+            assert jobs.depart(session, leaving, WORKER) == {"att_1"}
 
     assert (store.job(job_id).attempts, store.job(job_id).calls) == (1, 1)
     assert len(store.attempts(job_id)) == 1

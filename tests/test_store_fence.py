@@ -124,3 +124,17 @@ def test_a_late_landing_whose_commit_was_not_acknowledged_counts_once(store):
         store.land(succeeded(stale, OTHER))
 
     assert store.batch_row(batch_id).total_tokens == (USAGE + OTHER).total_tokens
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_of_two_leases_of_one_job_in_one_group_only_the_one_in_force_departs(store, newest_first):
+    """A worker that was given up for dead and lives on may hold a job twice."""
+    (job_id,) = store.inline()
+    (stale,) = store.claim()
+    store.set_job(job_id, state=JobState.QUEUED, lease_token=None, worker_id=None)
+    (fresh,) = store.claim()
+
+    flights = store.depart([fresh, stale] if newest_first else [stale, fresh])
+
+    assert [flight.claim for flight in flights] == [fresh]
+    assert len(store.attempts(job_id)) == 1

@@ -114,7 +114,7 @@ class StoreMachine(RuleBasedStateMachine):
             for flight in mine:
                 claim = flight.claim
                 may_go = self.model.depart(claim.job_id, claim.token, flight.attempt_id)
-                assert may_go == (claim.job_id in going)
+                assert may_go == (flight.attempt_id in going)
                 if may_go and (flight, hand) not in self.flights:
                     self.flights.append((flight, hand))
 

@@ -119,7 +119,7 @@ class UnsureWorld:
         hand.claimed = []
         going = self.unit(lambda session: jobs.depart(session, leaving, hand.id))
         for flight in leaving:
-            if flight.claim.job_id in going:
+            if flight.attempt_id in going:
                 hand.flying.append(flight)
 
     def land(self) -> None:

@@ -126,7 +126,7 @@ def _false_bill(call: Call, attempt: Attempt) -> Iterator[str]:
     if any(known.values()) or not unstated:
         if known != billed:
             yield f"I5 billed {billed}, booked {known}"
-    elif attempt.tokens_at_most and billed["total_tokens"] > attempt.tokens_at_most:
+    elif billed["total_tokens"] > attempt.tokens_at_most:
         yield f"I5 billed {billed['total_tokens']} tokens, booked at most {attempt.tokens_at_most}"
 
 

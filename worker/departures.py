@@ -31,8 +31,8 @@ LARGEST_GROUP = 500
 RETRY_SECONDS = 1.0
 
 
-Verb = Callable[[Session, Sequence[Departure]], set[int]]
-"""Writes departures; returns the ids of the jobs that may go."""
+Verb = Callable[[Session, Sequence[Departure]], set[str]]
+"""Writes departures; returns the attempts that may go."""
 
 
 class Scheduled(NamedTuple):
@@ -115,15 +115,18 @@ class Departures:
 
     def _is_off(self, due: Scheduled) -> bool:
         """Whether a job that is due must not be called now."""
-        return self._stop.is_set() or self._room.is_short() or is_past(due.slot)
+        if self._stop.is_set() or self._room.is_short() or is_past(due.slot):
+            return True
+        return self._flights.is_closed(due.booked, due.slot)
 
     def _write(self, group: list[Scheduled], verb: Verb) -> None:
         """Try until the database has taken the group. One that it refuses is taken apart."""
-        going: set[int] | None = None
+        going: set[str] | None = None
         while group and going is None:
             try:
                 with self._db.begin() as session:
-                    going = verb(session, [due.booked.leaving for due in group])
+                    granted = verb(session, [due.booked.leaving for due in group])
+                going = granted  # now that it is committed
             except WRITE_ERRORS as error:
                 if not is_refusal(error):
                     log.warning("%d departures wait for the database: %s", len(group), described(error))
@@ -137,16 +140,16 @@ class Departures:
                     going = set()
         self._send(group, going or set())
 
-    def _depart(self, session: Session, leaving: Sequence[Departure]) -> set[int]:
+    def _depart(self, session: Session, leaving: Sequence[Departure]) -> set[str]:
         return depart(session, leaving, self._worker_id)
 
-    def _send(self, group: list[Scheduled], going: set[int]) -> None:
+    def _send(self, group: list[Scheduled], going: set[str]) -> None:
         """Those that may go take off at their slot, unless it passed while the database was away."""
         if going:
             failpoint("departed")
         staying = []
         for due in group:
-            if due.booked.leaving.claim.job_id not in going:
+            if due.booked.leaving.attempt_id not in going:
                 staying.append(due.booked)
             elif self._is_off(due):
                 self._flights.call_off(due.booked)
@@ -157,7 +160,7 @@ class Departures:
             booked.ended()
 
 
-def _release(session: Session, leaving: Sequence[Departure]) -> set[int]:
+def _release(session: Session, leaving: Sequence[Departure]) -> set[str]:
     release(session, [departure.claim for departure in leaving], now())
     return set()
 
@@ -167,4 +170,4 @@ def _report_refusal(due: Scheduled, error: Exception) -> None:
 
 
 def _unused(leaving: Departure) -> Settled:
-    return Settled(leaving.attempt_id, -leaving.tokens_booked, sent=False)
+    return Settled(leaving.attempt_id, -leaving.tokens_booked, sent=False, lane=leaving.claim.lane)

@@ -47,7 +47,7 @@ def _checks(settings: Settings, database: Database | None, redis: "Redis | None"
     yield Check("spool", partial(look_at_spool, settings.data_dir))
     if database is not None and is_there(database.engine):
         yield Check("clock", partial(look_at_clocks, database, redis))
-        yield Check("workers", partial(look_at_workers, database))
+        yield Check("workers", partial(look_at_workers, database, settings.lease_seconds))
         yield Check("jobs", partial(look_at_held_jobs, database))
 
 

@@ -33,8 +33,7 @@ def look_at_database(database: Database) -> Iterator[Finding]:
         yield _schema(engine)
         yield _writable(database)
     except SQLAlchemyError as error:
-        advice = "start it, or correct HEADRACE_DATABASE_URL"
-        yield wrong(SUBJECT, f"{_place(engine)} does not answer: {reason(error)}", advice)
+        yield _away(engine, reason(error))
 
 
 def is_there(engine: Engine) -> bool:
@@ -51,7 +50,19 @@ def reason(error: SQLAlchemyError) -> str:
 def _place(engine: Engine) -> str:
     if engine.dialect.name == "sqlite":
         return f"SQLite in {engine.url.database}"
-    return f"PostgreSQL at {engine.url.host or 'the local socket'}:{engine.url.port or 5432}"
+    if engine.url.host:
+        return f"PostgreSQL at {engine.url.host}:{engine.url.port or 5432}"
+    hosts = engine.url.query.get("host", "the local socket")
+    return f"PostgreSQL at {hosts if isinstance(hosts, str) else ', '.join(hosts)}"
+
+
+def _away(engine: Engine, said: str) -> Finding:
+    """A standby, or a primary that was made read-only, refuses us when we connect."""
+    if "read-only" in said or "standby" in said:
+        what = f"{_place(engine)} takes no writes: {said}"
+        return wrong(SUBJECT, what, "point HEADRACE_DATABASE_URL at the primary")
+    what = f"{_place(engine)} does not answer: {said}"
+    return wrong(SUBJECT, what, "start it, or correct HEADRACE_DATABASE_URL")
 
 
 def _kind(database: Database) -> Finding:
@@ -104,24 +115,9 @@ def _schema(engine: Engine) -> Finding:
 
 
 def _writable(database: Database) -> Finding:
-    """A standby answers every question, and refuses all work."""
-    if database.engine.dialect.name == "postgresql":
-        with database.read() as session:
-            asked = session.execute(
-                text("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')")
-            )
-            standby, read_only = asked.one()
-        if standby or read_only == "on":
-            what = "is a standby" if standby else "is set to read only (default_transaction_read_only)"
-            return wrong(SUBJECT, f"it {what}", "point HEADRACE_DATABASE_URL at the primary")
-        return ok(SUBJECT, "it can be written")
-    return _sqlite_writable(database)
-
-
-def _sqlite_writable(database: Database) -> Finding:
     try:
         with database.begin() as session:
-            session.execute(text("SELECT 1"))  # it takes the write lock
+            session.execute(text("SELECT 1"))  # on SQLite, this takes the write lock
     except SQLAlchemyError as error:
         advice = "see to the rights and the space of its folder, and to who holds its lock"
         return wrong(SUBJECT, f"it cannot be written: {reason(error)}", advice)

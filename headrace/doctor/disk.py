@@ -11,6 +11,7 @@ from headrace.doctor.findings import Finding, ok, warning, wrong
 from headrace.settings import MEBIBYTE
 
 SUBJECT = "disk"
+KEPT = (".rejected", ".bad")  # for a person: refused by the database, or not to be read
 
 
 def look_at_disk(folder: Path, min_free_bytes: int) -> Iterator[Finding]:
@@ -30,20 +31,29 @@ def look_at_disk(folder: Path, min_free_bytes: int) -> Iterator[Finding]:
 
 
 def look_at_spool(folder: Path) -> Iterator[Finding]:
-    """Answers that were paid for and are not in the database yet."""
+    """Answers that were paid for and are not in the database: yet, or at all."""
     try:
-        left = [path.stat() for path in (folder / "spool").rglob("*") if path.is_file()]
+        left = {path: path.stat() for path in (folder / "spool").glob("*") if path.is_file()}
     except OSError as error:
         yield wrong("spool", f"cannot be read: {error}", "correct the rights of the folder")
         return
-    filled = [file for file in left if file.st_size]
-    if not filled:
+    waiting = [file.st_mtime for path, file in left.items() if path.suffix == ".jsonl" and file.st_size]
+    kept = [path for path in left if path.suffix in KEPT]
+    if waiting:
+        age = time.time() - min(waiting)
+        what = (
+            f"{_files(len(waiting))} of answers that are not in the database yet, the oldest for {age:.0f} s"
+        )
+        yield warning("spool", what, "see to the database; workers with this folder then write them")
+    if kept:
+        what = f"{_files(len(kept))} of answers that the database cannot take are kept"
+        yield warning("spool", what, "read them, and the log of the worker; then remove them")
+    if not waiting and not kept:
         yield ok("spool", "no answer waits to be written")
-        return
-    age = time.time() - min(file.st_mtime for file in filled)
-    number = f"{len(filled)} file{'' if len(filled) == 1 else 's'}"
-    what = f"{number} of answers that are not in the database yet, the oldest for {age:.0f} s"
-    yield warning("spool", what, "see to the database; workers of this folder then write them")
+
+
+def _files(number: int) -> str:
+    return f"{number} file{'' if number == 1 else 's'}"
 
 
 def _room(folder: Path, free: int, wanted: int) -> Finding:

@@ -13,18 +13,17 @@ from headrace.doctor.findings import Finding, ok, warning, wrong
 from headrace.states import JobState
 from headrace.store import tables, workers
 
-SEEN_WITHIN = timedelta(seconds=30)
 SECOND_LOOK_SECONDS = 12.0  # a counter moves every ten
 LOOK_SECONDS = 0.5
 FIRST = "see to the database first"
 
 
-def look_at_workers(database: Database) -> Iterator[Finding]:
+def look_at_workers(database: Database, lease_seconds: float) -> Iterator[Finding]:
     """Whether one lives. Where the clocks disagree, a counter that moves shows it."""
     try:
         with database.read() as session:
             known = workers.counters(session)
-            alive = workers.alive(session, now() - SEEN_WITHIN)
+            alive = workers.alive(session, now() - timedelta(seconds=lease_seconds))
         if known and not alive:
             alive = _moving(database, known)
         yield _crew(alive)
@@ -44,7 +43,9 @@ def look_at_held_jobs(database: Database) -> Iterator[Finding]:
         yield warning("jobs", f"cannot be counted ({type(error).__name__})", FIRST)
         return
     if number:
-        advice = "see what their error_message says, then release or cancel them (docs/how-to/production.md)"
+        advice = (
+            "`headrace held` says why; `headrace release` lets them go, `headrace cancel` ends their batch"
+        )
         yield warning("jobs", f"{number} are held and wait for a decision", advice)
     else:
         yield ok("jobs", "none is held")

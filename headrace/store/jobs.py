@@ -96,22 +96,22 @@ def next_due(session: Session, lane: str) -> datetime | None:
     return session.execute(soonest.order_by(jobs.c.run_at).limit(1)).scalar()
 
 
-def depart(session: Session, leaving: Sequence[Departure], worker_id: str) -> set[int]:
-    """Write the attempts that are about to be called; returns the ids of the jobs that may go.
+def depart(session: Session, leaving: Sequence[Departure], worker_id: str) -> set[str]:
+    """Write the attempts that are about to be called; returns the ids of those that may go.
 
-    The fence: a job whose lease was taken over stays behind, and one whose batch was cancelled or is past
-    its window ends here. Departures may be written again when nobody knows whether they were.
+    The fence: a departure whose lease was taken over stays behind, and a job whose batch was cancelled or is
+    past its window ends here. Departures may be written again when nobody knows whether they were.
     """
     at = now()
-    tokens = {leaves.claim.job_id: leaves.claim.token for leaves in leaving}
-    ours = [row for row in lock(session, tokens).values() if row.lease_token == tokens[row.id]]
-    gone = _already_gone(session, leaving)
-    waiting = [row for row in ours if row.id not in gone]
-    going = {row.id for row in waiting if not row.cancelled and not row.overdue}
-    finish(session, [row for row in waiting if row.cancelled], JobState.CANCELLED, at)
-    finish(session, [row for row in waiting if row.overdue and not row.cancelled], JobState.EXPIRED, at)
-    _send(session, [leaves for leaves in leaving if leaves.claim.job_id in going], worker_id, at)
-    return going | {row.id for row in ours if row.id in gone}
+    rows = lock(session, {leaves.claim.job_id for leaves in leaving})
+    ours = [leaves for leaves in leaving if _is_held(rows.get(leaves.claim.job_id), leaves.claim.token)]
+    gone = _already_gone(session, ours)
+    waiting = [(leaves, rows[leaves.claim.job_id]) for leaves in ours if leaves.attempt_id not in gone]
+    going = [leaves for leaves, row in waiting if not row.cancelled and not row.overdue]
+    finish(session, [row for _, row in waiting if row.cancelled], JobState.CANCELLED, at)
+    finish(session, [row for _, row in waiting if row.overdue and not row.cancelled], JobState.EXPIRED, at)
+    _send(session, going, worker_id, at)
+    return gone | {leaves.attempt_id for leaves in going}
 
 
 def release(session: Session, claims: Sequence[Claim], run_at: datetime) -> None:
@@ -148,9 +148,13 @@ def _rows(
     return [{**asdict(job), **shared, **start} for job in new]
 
 
-def _already_gone(session: Session, leaving: Sequence[Departure]) -> set[int]:
-    """Jobs whose attempt is written: the commit before was not acknowledged."""
-    written = select(attempts.c.job_id).where(attempts.c.id.in_([leaves.attempt_id for leaves in leaving]))
+def _is_held(row: Any, token: str) -> bool:
+    return row is not None and row.lease_token == token
+
+
+def _already_gone(session: Session, leaving: Sequence[Departure]) -> set[str]:
+    """Attempts that are written: the commit before was not acknowledged."""
+    written = select(attempts.c.id).where(attempts.c.id.in_([leaves.attempt_id for leaves in leaving]))
     return set(session.execute(written).scalars())
 
 

@@ -5,9 +5,8 @@ import pytest
 from headrace.states import BatchStatus
 from tests.batch_input import many
 from tests.invariants import check
-from tests.killing import Killing, finished_jobs, let_go
+from tests.killing import Killing, let_go, reach
 from tests.pace import Limits
-from tests.simulated import eventually
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
@@ -18,7 +17,7 @@ def run_with_kills(plant, *, jobs, kills, rpm, latency_ms, **settings):
     killing = Killing(plant, 2, rpm=rpm, **settings)
     batch_id = plant.submit(*many(jobs))
     for kill in range(1, kills + 1):
-        eventually(lambda mark=jobs * kill // (kills + 2): finished_jobs(plant, batch_id) >= mark, 240)
+        reach(plant, batch_id, jobs * kill // (kills + 2))
         killing.kill(retire="lease_seconds" not in settings)
     held = let_go(plant, batch_id, jobs)
     batch = plant.finished(batch_id)
@@ -28,11 +27,7 @@ def run_with_kills(plant, *, jobs, kills, rpm, latency_ms, **settings):
     assert killing.kills == kills
     assert account.lost
     assert account.extra_calls <= killing.open_calls
-    print(
-        f"{jobs} jobs, {kills} kills with {killing.open_calls} calls in flight: {account.extra_calls} extra calls, "
-        f"{account.lost} lost, {held} held and let go, {account.billed_tokens} tokens billed, "
-        f"{account.booked_tokens} booked as known"
-    )
+    print(f"{kills} kills, {killing.open_calls} calls in flight at them, {held} held meanwhile: {account}")
 
 
 @pytest.mark.slow

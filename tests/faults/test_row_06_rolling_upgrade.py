@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 import requests
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from headrace import __version__, migrations
@@ -36,7 +37,7 @@ class Site:
             redis_url=redis_url,
             data_dir=folder / "data",
             provider_url=self.witness.base_url,
-            provider_key=KEY,
+            provider_key=SecretStr(KEY),
             max_in_flight=IN_FLIGHT,
         )
         self.yesterday = Yesterday(folder / "yesterday", self.settings)
@@ -83,7 +84,8 @@ class Site:
 
     def _status(self, batch_id):
         with self.db.read() as session:
-            return batches.get(session, batch_id).status
+            batch = batches.get(session, batch_id)
+        return batch and batch.status
 
     def _alive(self):
         with self.db.read() as session:

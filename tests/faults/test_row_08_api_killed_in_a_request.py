@@ -59,7 +59,7 @@ def test_an_upload_whose_api_is_killed_leaves_no_file_but_bytes_that_are_swept(
     assert api.call("GET", f"/v1/files/{file_id}/content").content == LARGE
 
 
-def test_a_batch_whose_creation_is_killed_before_its_commit_is_not_there(plant, serve):
+def test_a_batch_whose_creation_is_killed_before_its_commit_is_not_there(serve):
     file_id = serve().upload(INPUT).json()["id"]
     doomed = serve("before-commit=kill@1")
 

@@ -22,7 +22,7 @@ def wanted(file_id):
 @pytest.mark.parametrize(
     ("first", "again"), [({"idempotency-key": "once"},) * 2, (FIRST, AGAIN)], ids=["key", "repeat"]
 )
-def test_a_repeated_creation_returns_the_batch_of_the_first_try(plant, serve, hints, first, again):
+def test_a_repeated_creation_returns_the_batch_of_the_first_try(serve, hints, first, again):
     file_id = serve().upload(INPUT).json()["id"]
     doomed = serve("created=kill@1")
     doomed.dies_of(lambda: doomed.call("POST", "/v1/batches", json=wanted(file_id), headers=first))
@@ -36,7 +36,7 @@ def test_a_repeated_creation_returns_the_batch_of_the_first_try(plant, serve, hi
     assert repeated.headers["idempotent-replayed"] == "true"
 
 
-def test_the_sdk_repeats_by_itself_and_makes_one_batch(plant, serve, monkeypatch):
+def test_the_sdk_repeats_by_itself_and_makes_one_batch(serve, monkeypatch):
     """Its first try meets an API that dies of it; then another one listens on the same port."""
     file_id = serve().upload(INPUT).json()["id"]
     doomed = serve("created=kill@1")

@@ -13,7 +13,8 @@ from tests.scene import LANE
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
 CLAIMERS = 16
-BATCHES = 12
+ROUNDS = 3
+JOBS = 6
 
 
 def test_of_sixteen_claimers_one_gets_the_job(store):
@@ -42,16 +43,14 @@ def test_any_number_of_wakes_and_sweeps_makes_one_call_a_job(plant):
     for _ in range(2):
         plant.worker()
 
-    batches = []
-    for _ in range(BATCHES):
-        batches.append(plant.submit(*many(1)))
+    for _ in range(ROUNDS):
+        batch_id = plant.submit(*many(JOBS))
         for _ in range(CLAIMERS):
-            dispatch.wake_ingest(batches[-1])
+            dispatch.wake_ingest(batch_id)
             dispatch.wake("small-model")
             dispatch.app.send_task(dispatch.SWEEP)
-    for batch_id in batches:
-        plant.finished(batch_id)
-        dispatch.wake_finalise(batch_id)
+            dispatch.wake_finalise(batch_id)
+        assert plant.finished(batch_id).succeeded == JOBS
 
     account = check(plant.store.db, [witness], files=plant.settings.files_dir)
-    assert (account.jobs, account.calls, account.attempts) == (BATCHES, BATCHES, BATCHES)
+    assert account.jobs == account.calls == account.attempts == ROUNDS * JOBS

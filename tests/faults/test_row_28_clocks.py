@@ -165,5 +165,5 @@ def test_a_batch_goes_on_when_the_clock_of_its_worker_jumps(plant, monkeypatch, 
 
     assert (batch.status, batch.succeeded) == (BatchStatus.COMPLETED, 620)
     assert worker.process.poll() is None
-    assert "given up for dead" not in worker.log.read_text()
+    assert f"given up for dead: {worker.id}" not in worker.log.read_text()
     assert check(plant.store.db, [witness]).lost == 0

@@ -1,6 +1,5 @@
 """Row 35: descriptors and threads stay flat; a log that cannot be written fails no job."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -44,8 +43,8 @@ def test_a_log_on_a_full_disk_fails_no_job(plant):
 
 
 def descriptors(worker):
-    return len(os.listdir(f"/proc/{worker.process.pid}/fd"))
+    return len(list(Path(f"/proc/{worker.process.pid}/fd").iterdir()))
 
 
 def threads(worker):
-    return len(os.listdir(f"/proc/{worker.process.pid}/task"))
+    return len(list(Path(f"/proc/{worker.process.pid}/task").iterdir()))
