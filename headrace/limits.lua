@@ -1,8 +1,8 @@
 -- Moves one quota: a hash of theoretical arrival times (GCRA), one for each meter, and a set of calls in flight.
 -- All times are microseconds of this server's clock; costs are microseconds of the meter's time.
 --
--- KEYS 1  hash: incarnation (when it was made), tat:<meter>, slow, pause, pause_reason; the last two also with
---         :<lane> behind them; and what trust.lua keeps
+-- KEYS 1  hash: incarnation (when it was made), lift, tat:<meter>, slow, pause, pause_reason; the last two also
+--         with :<lane> behind them; and what trust.lua keeps
 --      2  sorted set: the calls in flight, by the time at which they are forgotten
 -- ARGV 1  verb: book | settle | renew | pause | look
 --      2  lane
@@ -21,7 +21,8 @@
 
 local TTL_SECONDS = 172800
 local SLOW_START = 10000000 -- half speed for so long after a pause
-local CAUTION = 250000 -- what a start from nothing leaves free behind its first call
+local CAUTION = 250000 -- what a start from nothing gives up besides its burst
+local START = 750000 -- and after how long
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -68,7 +69,6 @@ end
 
 local verb, lane, known, horizon = take(), take(), take(), number()
 local incarnation = stored('incarnation')
-local fresh = false
 
 local meters = {}
 for i = 1, number() do
@@ -81,22 +81,36 @@ local function forgotten()
   return known ~= '' and known ~= incarnation
 end
 
+local function short_burst(meter)
+  return math.min(meter.burst, horizon) -- that of a day outlasts what may be forgotten
+end
+
+local function pay_lift()
+  for _, meter in ipairs(meters) do
+    meter.tat = meter.tat + short_burst(meter) + CAUTION
+  end
+  redis.call('HDEL', KEYS[1], 'lift')
+end
+
 -- Others may hold slots up to the horizon that this hash has forgotten. A caller that knew it lifts every TAT
--- beyond them; when nobody knows, there is no burst, but for the first call.
+-- beyond them. When nobody knows, it may be a first start: then each meter pays its burst back a moment later.
 local function recall()
   if not incarnation then
-    incarnation, fresh = text(now), known == ''
+    incarnation = text(now)
     redis.call('HSET', KEYS[1], 'incarnation', incarnation)
+    if known == '' then
+      redis.call('HSET', KEYS[1], 'lift', text(now + START))
+    end
   end
-  for _, meter in ipairs(meters) do
-    local burst = math.min(meter.burst, horizon) -- that of a day outlasts what may be forgotten
-    if fresh then
-      meter.tat = now + burst + CAUTION
-    elseif forgotten() then
-      local least = incarnation + horizon + burst
+  if forgotten() then
+    for _, meter in ipairs(meters) do
+      local least = incarnation + horizon + short_burst(meter)
       local most = now + 60 * meter.burst -- a clock may have stepped back
       meter.tat = math.max(meter.tat, least, math.min(meter.known, most))
     end
+    redis.call('HDEL', KEYS[1], 'lift')
+  elseif stored('lift') and now > time_of('lift') then
+    pay_lift()
   end
 end
 
@@ -148,6 +162,16 @@ local function room_for(cap, suffixes)
   return room, open
 end
 
+-- The slot; the first one behind the lift pays it.
+local function slot_and_lift(units, earliest)
+  local slot = slot_for(units, earliest)
+  if stored('lift') and slot > time_of('lift') then
+    pay_lift()
+    slot = slot_for(units, earliest)
+  end
+  return slot
+end
+
 local function charge(slot, units, slow)
   local factor = slot < slow and 2 or 1
   for i, meter in ipairs(meters) do
@@ -168,12 +192,12 @@ local function book()
   for _ = 1, count do
     local id, units = take(), numbers(#meters)
     local earliest = math.max(now, all, one)
-    local slot = fresh and earliest or slot_for(units, earliest)
+    local slot = slot_and_lift(units, earliest)
     if slot - now > horizon or room < 1 then
       wait = math.max(slot - now, 0)
       break
     end
-    fresh, room = false, room - 1
+    room = room - 1
     charge(slot, units, slow)
     if cap > 0 then
       redis.call('ZADD', KEYS[2], text(slot + forget), id)

@@ -16,13 +16,19 @@ INPUT = "file-input"  # the scene's batches read it
 
 def given(store: Scene, settings: Settings, *lines: Any, purpose: str = "batch") -> str:
     """A new batch of these lines: objects, or bytes as they are to lie in the file."""
+    stored_input(store, settings, *lines, purpose=purpose)
+    return store.new_batch()
+
+
+def stored_input(store: Scene, settings: Settings, *lines: Any, purpose: str = "batch") -> str:
+    """The file alone: its id."""
     content = b"\n".join(line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines)
     settings.files_dir.mkdir(exist_ok=True)
     path_of(settings.files_dir, INPUT).write_bytes(content)
     file = File(id=INPUT, api_key_id=store.key_id, purpose=purpose, filename="in.jsonl", bytes=len(content))
     with store.db.begin() as session:
         session.merge(file)
-    return store.new_batch()
+    return INPUT
 
 
 def ingesting(store: Scene, settings: Settings, batch_id: str, config: Config | None = None) -> Ingest:

@@ -7,6 +7,7 @@ HORIZON = 2 * SECOND
 FORGET = 20 * SECOND
 SLOW_START = 10 * SECOND
 CAUTION = SECOND // 4
+START = SECOND * 3 // 4
 PROBES = 3
 PROBATION = 10 * SECOND
 CAP = 6
@@ -62,6 +63,7 @@ class Model:
 
     def __init__(self):
         self.made = 0
+        self.lift_at: int | None = None
         self.empty_at: dict[str, int] = {}
         self.closed_until: dict[str, int] = {}
         self.reason: dict[str, str] = {}
@@ -72,22 +74,28 @@ class Model:
         self.probes: dict[str, list[str]] = {}
 
     def recall(self, now, made, empty_at):
-        """What a caller knows of a quota that this one may have taken the place of; whether all is new."""
+        """What a caller knows of a quota that this one may have taken the place of."""
         for name, *_ in METERS:
             self.empty_at.setdefault(name, now)
         first = not self.made
         if first:
             self.made = now
         if first and not made:
-            self.empty_at = {name: now + burst + CAUTION for name, _, burst in METERS}
+            self.lift_at = now + START
         elif made not in (0, self.made):
             for name, _, burst in METERS:
                 known = min(empty_at[name], now + 60 * burst)
                 self.empty_at[name] = max(self.empty_at[name], known, self.made + HORIZON + burst)
-        return first and not made
+            self.lift_at = None
+        elif self.lift_at is not None and now > self.lift_at:
+            self.pay_lift()
+
+    def pay_lift(self):
+        self.lift_at = None
+        self.empty_at = {name: self.empty_at[name] + burst + CAUTION for name, _, burst in METERS}
 
     def book(self, now, lane, calls, knowledge):
-        first = self.recall(now, *knowledge)
+        self.recall(now, *knowledge)
         self.flying = {call_id: until for call_id, until in self.flying.items() if until > now}
         for name, _, burst in METERS:
             self.empty_at[name] = max(self.empty_at[name], self.closed_until.get("", 0) + burst)
@@ -96,10 +104,12 @@ class Model:
         room = min([room, *(PROBES - len(self.probes.get(scope, [])) for scope in doubted)])
         slots: list[int] = []
         for call_id, tokens in calls:
-            slot = self.slot(now, lane, tokens, first)
+            slot = self.slot(now, lane, tokens)
+            if self.lift_at is not None and slot > self.lift_at:
+                self.pay_lift()
+                slot = self.slot(now, lane, tokens)
             if slot > now + HORIZON or len(slots) >= room:
                 return max(slot - now, 0), slots
-            first = False
             for name, cost, _ in self.costs(tokens):
                 pace = 2 if slot < self.slow_until else 1
                 self.empty_at[name] = max(self.empty_at[name], slot) + cost * pace
@@ -110,10 +120,10 @@ class Model:
             slots.append(slot)
         return -1, slots
 
-    def slot(self, now, lane, tokens, first):
+    def slot(self, now, lane, tokens):
         opens = [now, self.closed_until.get("", 0), self.closed_until.get(lane, 0)]
         fits = [self.empty_at[name] - max(burst - cost, 0) for name, cost, burst in self.costs(tokens)]
-        return max(opens if first else opens + fits)
+        return max(opens + fits)
 
     def costs(self, tokens):
         return [(name, unit * (tokens if name == "tokens" else 1), burst) for name, unit, burst in METERS]
@@ -173,3 +183,5 @@ class Model:
         self.slow_until -= microseconds
         if self.made:
             self.made -= microseconds
+        if self.lift_at is not None:
+            self.lift_at -= microseconds

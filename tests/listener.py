@@ -13,7 +13,7 @@ def listening(talk: Callable[[socket.socket], object]) -> Iterator[str]:
 
     def serve() -> None:
         while not done.is_set():
-            with suppress(TimeoutError):
+            with suppress(TimeoutError, ConnectionError):  # nobody came, or the client left
                 connection, _ = listener.accept()
                 with connection:
                     connection.settimeout(10)
@@ -23,9 +23,11 @@ def listening(talk: Callable[[socket.socket], object]) -> Iterator[str]:
         listener.settimeout(0.05)
         thread = threading.Thread(target=serve)
         thread.start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-        done.set()
-        thread.join(15)
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            done.set()
+            thread.join(15)
         assert not thread.is_alive()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import openai
@@ -179,6 +180,9 @@ def test_our_own_failure_is_logged_and_told_without_its_trace(api, store, caplog
     assert logged.exc_info
 
 
+WAITING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
 @contextmanager
 def database_away(store):
     """Nobody can connect to the test's PostgreSQL database, and nobody is connected any more."""
@@ -212,3 +216,25 @@ def test_a_database_that_is_away_is_a_503_to_try_again(postgresql, redis_client_
             assert "HEADRACE_DATABASE_URL" in ready.json()["checks"]["database"]
 
         assert api.call("GET", "/v1/files").status_code == 200
+
+
+def test_a_connection_that_is_ended_in_the_middle_of_a_request_is_a_503(
+    postgresql, redis_client_url, tmp_path
+):
+    url = postgresql.db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with (
+        running_api(postgresql.db, redis_client_url, tmp_path) as api,
+        psycopg.connect(url) as locker,
+        psycopg.connect(url, autocommit=True) as administrator,
+        ThreadPoolExecutor(1) as background,
+    ):
+        locker.execute("LOCK TABLE batches IN ACCESS EXCLUSIVE MODE")
+        asked = background.submit(api.call, "GET", "/v1/batches")
+        wait_until(lambda: administrator.execute(WAITING).fetchone(), "the request to wait for the lock")
+
+        administrator.execute(f"SELECT pg_terminate_backend(pid) FROM ({WAITING}) AS waiting")
+
+        response = asked.result(DEADLINE_SECONDS)
+        assert (response.status_code, int(response.headers["retry-after"]) >= 1) == (503, True)
+        locker.rollback()
+        assert api.call("GET", "/v1/batches").status_code == 200

@@ -19,22 +19,20 @@ def another(redis_client_url):
     client.connection_pool.disconnect()
 
 
-def test_a_first_start_calls_at_once_and_without_a_burst(limiter):
-    delays = limiter.book(SIX_HUNDRED, "lane", asks(3)).delays_seconds
-
-    assert delays == pytest.approx([0.0, 0.25 + SPACE, 0.25 + 2 * SPACE], abs=2e-5)
-
-
-def test_the_burst_of_a_first_start_comes_with_the_first_rest(limiter, redis):
-    limiter.book(SIX_HUNDRED, "lane", asks(1))
+def test_a_first_start_begins_at_full_speed_and_pays_its_burst_back_a_moment_later(limiter):
+    first = limiter.book(SIX_HUNDRED, "lane", asks(1))
     limiter.settle(SIX_HUNDRED, [Settled("call-0", 0, lane="lane", accepted=True)])
+    delays = first.delays_seconds + limiter.book(SIX_HUNDRED, "lane", asks(100)).delays_seconds
 
-    lapse(redis, 2, limiter)
+    at_once = [delay for delay in delays if delay == NOW]
+    soon = [delay for delay in delays if delay <= 0.75]
+    later = [delay for delay in delays if delay > 0.75]
+    assert len(at_once) == about(1 / SPACE)
+    assert len(soon) == pytest.approx(1.75 / SPACE, abs=1)
+    assert min(later) == about(2)
 
-    assert limiter.book(SIX_HUNDRED, "lane", asks(9)).delays_seconds == [NOW] * 9
 
-
-def test_a_first_start_takes_little_from_the_burst_of_a_day(limiter, redis):
+def test_a_first_start_takes_little_from_the_burst_of_a_day(limiter):
     by_day = quota(rpd=8_640)  # one in ten seconds
     limiter.book(by_day, "lane", asks(1))
     limiter.settle(by_day, [Settled("call-0", 0, lane="lane", accepted=True)])
@@ -78,7 +76,7 @@ def test_what_one_knew_counts_also_when_a_new_one_came_first(in_use, limiter, an
 
     limiter.settle(by_tokens, [Settled("unknown", 0)])
 
-    assert another.book(by_tokens, "lane", [Ask("next", 1)]).wait_seconds == about(10)
+    assert another.book(by_tokens, "lane", [Ask("next", 1)]).wait_seconds == about(9)
 
 
 def test_a_new_one_asks_nothing_of_a_quota_that_was_not_lost(in_use, another):

@@ -4,12 +4,12 @@ import os
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
 
 from headrace.clock import now
 from headrace.states import JobState, Outcome
 from headrace.usage import NO_USAGE
 from tests.away import attempts_away
+from tests.refusing import refusing
 from tests.scene import failed, retried, succeeded
 from worker.replay import Replay
 from worker.spool import Spool, decoded, encoded
@@ -145,9 +145,8 @@ def test_the_answer_of_a_job_that_was_rescued_meanwhile_is_taken(store, spool, r
 @pytest.fixture
 def picky(store):
     """A database that refuses an answer with a certain word in it, for ever."""
-    refuse(store, "jobs", "NEW.answer LIKE '%unspeakable%'")
-    yield
-    allow(store, "jobs")
+    with refusing(store.db, "UPDATE", "jobs", "NEW.answer LIKE '%unspeakable%'"):
+        yield
 
 
 def test_one_landing_that_is_refused_fails_its_job_and_the_others_of_the_group_land(store, folder, picky):  # noqa: ARG001
@@ -185,11 +184,8 @@ def test_a_value_that_cannot_even_be_sent_is_refused_too(store, folder):
 
 def test_where_even_the_failure_is_refused_the_job_is_left_to_the_rescue(store, folder):
     batch_id = store.batch(1)
-    refuse(store, "jobs", "NEW.state IN ('succeeded', 'failed')")
-    try:
+    with refusing(store.db, "UPDATE", "jobs", "NEW.state IN ('succeeded', 'failed')"):
         assert Writer(store.db, Spool(folder)).write([succeeded(*store.fly())])
-    finally:
-        allow(store, "jobs")
 
     assert {job.state for job in store.jobs(batch_id)} == {JobState.RUNNING}
     (job,) = store.jobs(batch_id)
@@ -204,29 +200,3 @@ def test_a_database_that_is_away_is_no_refusal(store, folder):
     with attempts_away(store.db):
         assert not Writer(store.db, Spool(folder)).write([landing])
     assert not folder.exists()
-
-
-def refuse(store, table, condition):
-    if store.db.engine.dialect.name == "sqlite":
-        body = f"WHEN {condition} BEGIN SELECT RAISE(ABORT, 'no'); END"
-        run(store, f"CREATE TRIGGER picky BEFORE UPDATE ON {table} {body}")
-        return
-    run(
-        store,
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN IF {condition} THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$",
-    )
-    run(store, f"CREATE TRIGGER picky BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse()")
-
-
-def allow(store, table):
-    if store.db.engine.dialect.name == "sqlite":
-        run(store, "DROP TRIGGER picky")
-    else:
-        run(store, f"DROP TRIGGER picky ON {table}")
-        run(store, "DROP FUNCTION refuse")
-
-
-def run(store, statement):
-    with store.db.begin() as session:
-        session.execute(text(statement))

@@ -26,6 +26,7 @@ from worker.stopping import StopFlag
 log = logging.getLogger(__name__)
 
 LEAD_SECONDS = 0.05
+STALE_SECONDS = 1.5  # made later than this, calls would come on top of those of the next minute
 GATHER_SECONDS = 0.05
 LARGEST_GROUP = 500
 RETRY_SECONDS = 1.0
@@ -87,7 +88,7 @@ class Departures:
         while True:
             self._wait()
             group = self._due(math.inf if self._stop.is_set() else LEAD_SECONDS + GATHER_SECONDS)
-            staying = [due for due in group if self._is_off(due)]
+            staying = [due for due in group if is_past(due.slot, STALE_SECONDS) or self._is_off(due)]
             self._write(staying, _release)
             self._write([due for due in group if due not in staying], self._depart)
             if not self._heap:

@@ -114,9 +114,9 @@ class Flights:
             log.warning("%s; other workers do not know of the pause", error)
 
 
-def is_past(slot: float) -> bool:
+def is_past(slot: float, seconds: float = LATE_SECONDS) -> bool:
     """Whether a call would come so late that it belongs to another slot, or to another worker."""
-    return time.monotonic() - slot > LATE_SECONDS
+    return time.monotonic() - slot > seconds
 
 
 def _circumstances(leaving: Departure, welcome: bool) -> Circumstances:

@@ -75,7 +75,8 @@ def api(port: int, environment: Mapping[str, str]) -> Part:
 
 def beat(schedule: Path, log_level: str, environment: Mapping[str, str]) -> Part:
     """The clock of the sweep."""
-    return Part("beat", (*CELERY, "beat", "--schedule", str(schedule), "-l", log_level), environment)
+    # -q: Celery says hello on standard output, and would die of it when the disk is full.
+    return Part("beat", (*CELERY, "-q", "beat", "--schedule", str(schedule), "-l", log_level), environment)
 
 
 def worker(number: int, log_level: str, environment: Mapping[str, str], database: Database) -> WorkerPart:

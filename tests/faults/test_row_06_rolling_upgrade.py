@@ -21,7 +21,7 @@ from tests.plant import KEY, Worker
 from tests.simulated import eventually
 from tests.witness import Witness, attempts_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 IN_FLIGHT = 8
 
 

@@ -1,6 +1,7 @@
 """Row 7: SIGTERM twice, or a grace that is not enough: gone within the grace and 5 s."""
 
 import time
+from functools import partial
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_a_worker_is_gone_soon_after_its_grace_however_often_it_is_told(plant, t
 
     told_at = time.monotonic()
     for number in range(times):
-        eventually(lambda at=told_at + number: time.monotonic() >= at)
+        eventually(partial(lambda at: time.monotonic() >= at, told_at + number))
         worker.process.terminate()
     worker.process.wait(30)
 

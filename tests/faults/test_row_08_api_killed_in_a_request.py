@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.batch_input import line, many
+from tests.batch_input import line, many, stored_input
 from tests.invariants import check
 from worker.tidying import OLD_SECONDS, PART, Tidying
 
@@ -59,8 +59,8 @@ def test_an_upload_whose_api_is_killed_leaves_no_file_but_bytes_that_are_swept(
     assert api.call("GET", f"/v1/files/{file_id}/content").content == LARGE
 
 
-def test_a_batch_whose_creation_is_killed_before_its_commit_is_not_there(serve):
-    file_id = serve().upload(INPUT).json()["id"]
+def test_a_batch_whose_creation_is_killed_before_its_commit_is_not_there(plant, serve):
+    file_id = stored_input(plant.store, plant.settings, *many(5))
     doomed = serve("before-commit=kill@1")
 
     doomed.dies_of(lambda: doomed.call("POST", "/v1/batches", json=wanted(file_id), headers=KEY))
@@ -75,7 +75,7 @@ def test_a_batch_whose_creation_is_killed_before_its_commit_is_not_there(serve):
 def test_whatever_kills_the_api_one_key_makes_one_batch_that_runs_whole_and_once(plant, serve):
     witness = plant.provider()
     plant.worker()
-    file_id = serve().upload(INPUT).json()["id"]
+    file_id = stored_input(plant.store, plant.settings, *many(5))
     for failpoint in ("before-commit=kill@1", "after-commit=kill@1"):
         doomed = serve(failpoint)
         doomed.dies_of(lambda api=doomed: api.call("POST", "/v1/batches", json=wanted(file_id), headers=KEY))

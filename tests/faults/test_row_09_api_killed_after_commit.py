@@ -1,17 +1,14 @@
 """Row 9: kill -9 of the API after the commit of a creation, before its answer and before the wake-up."""
 
-import json
-
 import openai
 import pytest
 
-from tests.batch_input import line, many
+from tests.batch_input import line, many, stored_input
 from tests.invariants import check
 from tests.simulated import eventually
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted", "tests.api_process"]
 
-INPUT = b"\n".join(json.dumps(one).encode() for one in many(5))
 FIRST, AGAIN = {"x-stainless-retry-count": "0"}, {"x-stainless-retry-count": "1"}
 
 
@@ -22,8 +19,8 @@ def wanted(file_id):
 @pytest.mark.parametrize(
     ("first", "again"), [({"idempotency-key": "once"},) * 2, (FIRST, AGAIN)], ids=["key", "repeat"]
 )
-def test_a_repeated_creation_returns_the_batch_of_the_first_try(serve, hints, first, again):
-    file_id = serve().upload(INPUT).json()["id"]
+def test_a_repeated_creation_returns_the_batch_of_the_first_try(plant, serve, hints, first, again):
+    file_id = stored_input(plant.store, plant.settings, *many(5))
     doomed = serve("created=kill@1")
     doomed.dies_of(lambda: doomed.call("POST", "/v1/batches", json=wanted(file_id), headers=first))
     api = serve()
@@ -36,9 +33,9 @@ def test_a_repeated_creation_returns_the_batch_of_the_first_try(serve, hints, fi
     assert repeated.headers["idempotent-replayed"] == "true"
 
 
-def test_the_sdk_repeats_by_itself_and_makes_one_batch(serve, monkeypatch):
+def test_the_sdk_repeats_by_itself_and_makes_one_batch(plant, serve, monkeypatch):
     """Its first try meets an API that dies of it; then another one listens on the same port."""
-    file_id = serve().upload(INPUT).json()["id"]
+    file_id = stored_input(plant.store, plant.settings, *many(5))
     doomed = serve("created=kill@1")
     revived = []
 
@@ -56,7 +53,7 @@ def test_the_sdk_repeats_by_itself_and_makes_one_batch(serve, monkeypatch):
 def test_work_starts_without_the_wake_up(plant, serve):
     witness = plant.provider()
     plant.worker()
-    file_id = serve().upload(INPUT).json()["id"]
+    file_id = stored_input(plant.store, plant.settings, *many(5))
     doomed = serve("created=kill@1")
     doomed.dies_of(lambda: doomed.call("POST", "/v1/batches", json=wanted(file_id)))
 

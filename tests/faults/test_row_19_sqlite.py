@@ -58,7 +58,9 @@ def write():
 
 print("waiting", flush=True)
 gevent.joinall([gevent.spawn(write) for _ in range(8)], raise_error=True)
-print(time.monotonic() - began, longest, flush=True)
+waited = time.monotonic() - began
+gevent.sleep(0.1)  # for a last look
+print(waited, longest, flush=True)
 """
 
 # Claims, flies and lands for ever; prints a line when it is at it.

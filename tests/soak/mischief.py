@@ -1,4 +1,4 @@
-"""The faults of a soak: one at a time, drawn with a seed."""
+"""The faults of a soak: one after another, each as often as the others, in an order drawn with a seed."""
 
 import os
 import random
@@ -34,12 +34,16 @@ class Mischief:
     done: Counter[str] = field(default_factory=Counter)
     cancelled: list[Cancelled] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    _deck: list[str] = field(default_factory=list)
     _stopped: dict[str, tuple[int, threading.Timer]] = field(default_factory=dict)
 
     def strike(self) -> str:
         """Returns what was done; when it took a while, it is over."""
-        name = self.chance.choice(list(self._kinds()))
-        self._kinds()[name]()
+        kinds = self._kinds()
+        if not self._deck:
+            self._deck = self.chance.sample(list(kinds), len(kinds))
+        name = self._deck.pop()
+        kinds[name]()
         self.done[name] += 1
         return name
 
