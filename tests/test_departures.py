@@ -8,7 +8,6 @@ from headrace.states import JobState, Outcome
 from tests.away import attempts_away
 from tests.batch_input import many
 from tests.invariants import check
-from tests.pace import Limits
 from tests.refusing import refusing
 from tests.simulated import eventually
 from tests.witness import attempts_of
@@ -42,7 +41,7 @@ def test_calls_whose_time_passed_while_the_database_was_away_get_a_new_one(plant
         eventually(lambda: time.monotonic() > left_at + 10, 40)
 
     assert plant.finished(batch_id).succeeded == 70
-    account = check(plant.store.db, [witness], limits=Limits(rpm=300))
+    account = check(plant.store.db, [witness])
     assert (account.calls, account.ambiguous) == (70, 0)
     starts = [call.at for call in witness.calls()]
     in_a_second = max(sum(start <= at < start + 1 for at in starts) for start in starts)

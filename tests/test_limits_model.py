@@ -1,5 +1,7 @@
 """The limiter's script against a plain model of it."""
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -28,7 +30,7 @@ class Twins(RuleBasedStateMachine):
     """Every verb in any order from two callers, with time that passes and steps back, and all that forget."""
 
     booked = Bundle("booked")
-    client = None
+    client: Any
 
     def __init__(self):
         super().__init__()
@@ -80,8 +82,9 @@ class Twins(RuleBasedStateMachine):
     @rule(microseconds=st.integers(-SECOND, 3 * SECOND) | st.integers(0, 70 * SECOND))
     def lapse(self, microseconds):
         lapse(self.client, microseconds / SECOND)
-        for remembering in (*self.callers, self.model):
-            remembering.lapse(microseconds)
+        for caller in self.callers:
+            caller.lapse(microseconds)
+        self.model.lapse(microseconds)
 
     @rule()
     def lose_everything(self):

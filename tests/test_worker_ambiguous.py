@@ -1,4 +1,4 @@
-"""Calls of unknown cost, against the provider's own bill; and what a batch that asked to hold does with them."""
+"""Calls of unknown cost, against the provider's own bill; and a batch that asked to hold their jobs."""
 
 import pytest
 

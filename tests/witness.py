@@ -50,7 +50,7 @@ class Witness:
 
     def calls(self, model: str | None = None) -> list[Call]:
         """The calls in the order of their arrival, once none is under way and all are logged."""
-        entries = eventually(self._whole_log, 20)
+        (entries,) = eventually(self._whole_log, 20)
         received = [entry for entry in entries if entry["event"] == "received"]
         ended = {entry["seq"]: entry for entry in entries if entry["event"] == "ended"}
         calls = [_call(entry, ended[entry["seq"]]) for entry in received]
@@ -61,10 +61,10 @@ class Witness:
         counted: int = self._simulator.stats()[what]
         return counted
 
-    def _whole_log(self) -> list[dict[str, Any]]:
-        """Empty until it has two entries for each call."""
+    def _whole_log(self) -> list[list[dict[str, Any]]]:
+        """The entries, which may be none; nothing until there are two for each call."""
         entries = [json.loads(line) for line in self._log.read_bytes().split(b"\n")[:-1]]
-        return entries if len(entries) == 2 * self.count("received") else []
+        return [entries] if len(entries) == 2 * self.count("received") else []
 
 
 def tokens_of(usages: Iterable[Any]) -> dict[str, int]:

@@ -26,7 +26,7 @@ from worker.stopping import StopFlag
 log = logging.getLogger(__name__)
 
 LEAD_SECONDS = 0.05
-STALE_SECONDS = 1.5  # made later than this, calls would come on top of those of the next minute
+STALE_SECONDS = 1.0  # made later than this, calls would come on top of those of the next minute
 GATHER_SECONDS = 0.05
 LARGEST_GROUP = 500
 RETRY_SECONDS = 1.0
