@@ -17,7 +17,7 @@ WANTED = {
 
 @pytest.fixture
 def held(api, store):  # noqa: ARG001 - the batch is the API's client's
-    """A batch with two held jobs, one that was answered, one that waits: its id, and those of the held ones."""
+    """A batch of two held jobs, one answered and one that waits: its id, and those of the held ones."""
     batch_id = store.batch(lines=4)
     store.set_batch(batch_id, hold_ambiguous=True)
     a, b, c = store.fly(3)

@@ -12,8 +12,8 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 def set_up_logs(level: str) -> None:
     """One line an event, on standard error; what cannot be written is left out."""
     # Celery prints its banner and its farewell to these two, and would die of a full disk there.
-    sys.__stdout__ = sys.stdout = _Unfailing(1)  # type: ignore[assignment]
-    sys.__stderr__ = sys.stderr = _Unfailing(2)  # type: ignore[assignment]
+    sys.__stdout__ = sys.stdout = _Unfailing(1)  # type: ignore[assignment,misc]
+    sys.__stderr__ = sys.stderr = _Unfailing(2)  # type: ignore[assignment,misc]
     logging.basicConfig(stream=sys.stderr, level=level.upper(), format=FORMAT, force=True)
     for chatty in ("celery.app.trace", "celery.worker.strategy", "kombu", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -3,6 +3,7 @@
 import openai
 import pytest
 
+from tests.api_process import ApiProcess
 from tests.batch_input import line, many, stored_input
 from tests.invariants import check
 from tests.simulated import eventually
@@ -37,7 +38,7 @@ def test_the_sdk_repeats_by_itself_and_makes_one_batch(plant, serve, monkeypatch
     """Its first try meets an API that dies of it; then another one listens on the same port."""
     file_id = stored_input(plant.store, plant.settings, *many(5))
     doomed = serve("created=kill@1")
-    revived = []
+    revived: list[ApiProcess] = []
 
     def revive(*_):
         assert doomed.process.wait(10)

@@ -55,7 +55,7 @@ def test_while_redis_is_away_work_is_accepted_and_waits(database_url, valkey, tm
         end = time.monotonic() + AWAY_SECONDS
         while time.monotonic() < end:
             batches.append(submit(client, tmp_path, 5))
-            time.sleep(5)
+            time.sleep(3)
         assert witness.count("received") == before
         valkey.start()
 

@@ -73,7 +73,8 @@ def test_results_read_while_the_batch_runs_are_whole_lines_and_each_comes_once(p
     plant.provider(latency_ms=300)
     plant.worker()
     batch_id = plant.submit(*many(LINES))
-    found, after = [], 0
+    found: list[str] = []
+    after = 0
 
     while len(found) < LINES:
         page = api.call("GET", f"/v1/batches/{batch_id}/results?after={after}&limit=7")
