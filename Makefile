@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# Of the tests; most of them wait most of the time.
+PROCESSES ?= 3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
@@ -25,7 +27,7 @@ up: $(STAMP) ## Start Valkey, API, workers and beat here (ARGS="--port 8001" pas
 	$(BIN)/headrace up $(ARGS)
 
 test: $(STAMP) ## Run the tests, on SQLite and on PostgreSQL (ARGS="-k limits" picks some)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal $(ARGS)
 
 faults: $(STAMP) ## Run the faults of docs/reliability.md that take longer than CI has
 	$(BIN)/python -m pytest -m faults $(ARGS)

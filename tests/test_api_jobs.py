@@ -45,6 +45,7 @@ def test_a_bare_chat_body_is_a_job(api, store):
         "finished_at": None,
         "error": None,
         "usage": NO_TOKENS,
+        "ambiguous": {"calls": 0, "tokens_at_most": 0},
         "attempts": 0,
     }
     (claim,) = store.claim()

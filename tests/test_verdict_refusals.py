@@ -8,7 +8,7 @@ import pytest
 from headrace.states import Outcome
 from headrace.store.landings import Verb
 from headrace.usage import NO_USAGE
-from tests.verdicts import NOW, around, error
+from tests.verdicts import NOW, answer, around, error
 from worker.verdict import Pause, judge
 
 DAY_SECONDS = 86_400
@@ -113,6 +113,24 @@ def test_a_refused_account_pauses_the_quota_and_burns_no_jobs(got):
     assert verdict.pause == Pause(60.0, f"{got.status}: Wrong key", refused=True)
     assert verdict.delay_seconds == 60.0
     assert f"{got.status}: Wrong key" in (verdict.notice or "")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_a_wrong_base_url_until_others_are_answered(status):
+    got = answer(status, b"<html>", location="https://user:secret@b.example/login?token=secret")
+
+    alone, among_others = judge(got, around()), judge(got, around()._replace(welcome=True))
+
+    assert (alone.verb, alone.outcome, alone.code) == (Verb.SNOOZE, Outcome.REFUSED, "redirect")
+    assert alone.pause is not None
+    assert alone.pause.refused
+    assert "it redirects to https://b.example/login, which is not followed" in (alone.notice or "")
+    assert (among_others.verb, among_others.outcome) == (Verb.FAIL, Outcome.FAILED)
+    assert among_others.pause is None
+
+
+def test_a_redirect_to_nowhere_says_so():
+    assert "it redirects to nowhere" in (judge(answer(302), around()).notice or "")
 
 
 def test_an_unknown_model_pauses_only_its_lane():

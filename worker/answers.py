@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
@@ -67,6 +69,16 @@ def is_empty_account(error: Mapping[str, Any]) -> bool:
 def is_too_large(error: Mapping[str, Any]) -> bool:
     """More tokens than the whole limit: waiting cannot help (contract 5.3)."""
     return "request too large" in message_of(error).lower()
+
+
+def redirect_of(headers: Mapping[str, str]) -> Mapping[str, Any]:
+    """A redirect as an error. What may be secret of its target is left out: the user and the query."""
+    target = headers.get("location", "")
+    with suppress(ValueError):
+        parts = urlsplit(target)
+        target = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    message = f"it redirects to {target or 'nowhere'}, which is not followed; is the base URL right?"
+    return {"message": message, "code": "redirect"}
 
 
 def says_when(headers: Mapping[str, str]) -> bool:

@@ -18,6 +18,7 @@ from worker.answers import (
     is_too_large,
     json_object,
     message_of,
+    redirect_of,
     retry_after_seconds,
     says_when,
     text_of,
@@ -29,8 +30,9 @@ LONGEST_PAUSE_SECONDS = 300.0
 LONGEST_BACKOFF_SECONDS = 60.0
 DEFAULT_SNOOZE_SECONDS = 2.0
 SHORTEST_SNOOZE_SECONDS = 0.05
-ACCOUNT_STATUSES = frozenset({401, 402, 403, 404})
-ONE_REQUEST_STATUSES = frozenset({403, 404})  # where others are answered, it is this request that is refused
+REDIRECTS = frozenset({301, 302, 303, 307, 308})  # a base URL that is not the provider's, or a page to log in
+ACCOUNT_STATUSES = REDIRECTS | {401, 402, 403, 404}
+ONE_REQUEST_STATUSES = REDIRECTS | {403, 404}  # where others are answered, it is this request that is refused
 TRANSIENT_STATUSES = frozenset({408, 409, 425})
 BUSY_STATUSES = frozenset({503, 529})  # with a time to come back at, else they are failures like others
 RESULT_FIELD = {
@@ -120,7 +122,8 @@ def _answered(answer: Answer, around: Circumstances) -> Verdict:
 
 
 def _refused_or_failed(answer: Answer, around: Circumstances) -> Verdict:
-    error = error_of(answer.body)
+    is_redirect = answer.status in REDIRECTS
+    error = redirect_of(answer.headers) if is_redirect else error_of(answer.body)
     if answer.status == 429 and is_too_large(error):
         return _final(answer, error)
     if answer.status in ONE_REQUEST_STATUSES and around.welcome:

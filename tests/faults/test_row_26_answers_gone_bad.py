@@ -5,8 +5,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from headrace.states import BatchStatus, JobState, Outcome
-from tests.batch_input import line
+from tests.batch_input import line, many
 from tests.invariants import check
+from tests.simulated import eventually
 from tests.witness import TOKENS
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
@@ -50,7 +51,7 @@ def test_answers_gone_bad_are_told_apart_bounded_and_booked(plant):
     witness = plant.provider(huge_bytes=1_000_000_000)
     worker = plant.worker(max_attempts=CALLS, max_answer_bytes=4 * MEBIBYTE)
     before = peak_mebibytes(worker.process.pid) if sys.platform == "linux" else 0
-    kinds = [*UNUSABLE, "nousage", "redirect", "sound"]
+    kinds = [*UNUSABLE, "nousage", "sound"]
     lines = [
         line(f"sound.{n}") if kind == "sound" else asking(kind, n) for kind in kinds for n in range(EACH)
     ]
@@ -60,7 +61,7 @@ def test_answers_gone_bad_are_told_apart_bounded_and_booked(plant):
     assert batch.status == BatchStatus.COMPLETED
     assert (batch.succeeded, batch.failed) == (2 * EACH, (len(kinds) - 2) * EACH)
     account = check(plant.store.db, [witness], files=plant.settings.files_dir, logs=[worker.log])
-    assert account.calls == EACH * (len(UNUSABLE) * CALLS + 3)  # none but these: no redirect was followed
+    assert account.calls == EACH * (len(UNUSABLE) * CALLS + 2)
     jobs = by_fault(plant, batch.id)
     for fault, (code, excerpt) in UNUSABLE.items():
         for job in jobs[fault]:
@@ -72,11 +73,7 @@ def test_answers_gone_bad_are_told_apart_bounded_and_booked(plant):
 
 
 def assert_booked(plant, jobs):
-    """What is known of the cost as it is, what is not at its upper bound; a redirect was no work."""
-    for job in jobs["redirect"]:
-        (attempt,) = plant.store.attempts(job.id)
-        assert (job.state, job.status_code, attempt.outcome) == (JobState.FAILED, 302, Outcome.FAILED)
-        assert attempt.total_tokens == 0
+    """What is known of the cost as it is, what is not at its upper bound."""
     for job in jobs["empty"]:
         for attempt in plant.store.attempts(job.id):
             assert attempt.outcome == Outcome.AMBIGUOUS
@@ -88,3 +85,29 @@ def assert_booked(plant, jobs):
                 assert attempt.outcome == Outcome.AMBIGUOUS
                 assert [getattr(attempt, name) for name in TOKENS] == [0] * len(TOKENS)
                 assert attempt.tokens_at_most > 0
+
+
+def test_one_redirect_among_answers_fails_its_job_and_is_not_followed(plant):
+    witness = plant.provider()
+    worker = plant.worker()
+
+    batch = plant.finished(plant.submit(*many(6), asking("redirect", 0)))
+
+    assert (batch.succeeded, batch.failed) == (6, 1)
+    assert check(plant.store.db, [witness], logs=[worker.log]).calls == 7
+    (job,) = by_fault(plant, batch.id)["redirect"]
+    (attempt,) = plant.store.attempts(job.id)
+    assert (job.state, job.status_code, attempt.outcome) == (JobState.FAILED, 302, Outcome.FAILED)
+    assert attempt.total_tokens == 0  # it was no work
+
+
+def test_where_every_call_is_redirected_the_jobs_wait_and_the_reason_is_told(plant):
+    """The base URL of a provider that moved, or of a network where one has to log in first."""
+    witness = plant.provider(faults=(("redirect", 1.0),))
+    plant.worker()
+
+    batch_id = plant.submit(*many(20))
+
+    eventually(lambda: "it redirects to" in (plant.store.batch_row(batch_id).notice or ""), 20)
+    eventually(lambda: {job.state for job in plant.store.jobs(batch_id)} == {JobState.QUEUED}, 20)
+    assert check(plant.store.db, [witness], allow=[JobState.QUEUED]).calls <= 3
