@@ -1,19 +1,22 @@
 """Files as their owners list, read and delete them (contract 1.1 to 1.5)."""
 
+import logging
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from fastapi.responses import FileResponse
 from sqlmodel import Session
 
 from api.deps import CallerDep, DatabaseDep, SettingsDep
 from api.file_object import FileDeleted, FileObject
 from api.schemas import Page
+from api.stored_file import StoredFile
 from headrace import files as stored
 from headrace.clock import now
 from headrace.errors import Conflict, NotFound
 from headrace.models import File
 from headrace.store import files
+
+log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["files"])
 
@@ -42,14 +45,19 @@ def retrieve_file(file_id: str, key: CallerDep, database: DatabaseDep) -> FileOb
         return FileObject.of(_found(session, key.id, file_id))
 
 
-@router.get("/files/{file_id}/content", response_class=FileResponse)
-def download_file(file_id: str, key: CallerDep, database: DatabaseDep, settings: SettingsDep) -> FileResponse:
+@router.get("/files/{file_id}/content", response_class=StoredFile)
+def download_file(file_id: str, key: CallerDep, database: DatabaseDep, settings: SettingsDep) -> StoredFile:
     """The file's bytes; also a range of them."""
     with database.read() as session:
         file = _found(session, key.id, file_id)
     kind = "application/jsonl" if file.filename.endswith(".jsonl") else "application/octet-stream"
     path = stored.path_of(settings.files_dir, file.id)
-    return FileResponse(path, media_type=kind, filename=file.filename)
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        log.exception("the bytes of %s are missing in the data folder", file.id)
+        raise NotFound(f"The content of the File object {file_id} is lost.", param="id") from error
+    return StoredFile(path, media_type=kind, filename=file.filename, stat_result=status)
 
 
 @router.delete("/files/{file_id}")
@@ -57,7 +65,7 @@ def delete_file(file_id: str, key: CallerDep, database: DatabaseDep, settings: S
     """Forget a file, unless a batch still reads it."""
     with database.begin() as session:
         file = _found(session, key.id, file_id)
-        batch_id = files.unfinished_batch_of(session, file.id)
+        batch_id = files.unfinished_batch_of(session, key.id, file.id)
         if batch_id is not None:
             raise Conflict(f"File '{file.id}' is the input of batch '{batch_id}', which has not ended.")
         files.delete(session, file)

@@ -1,10 +1,8 @@
 """Whether the process serves, and whether work can really be done."""
 
 import os
-import shutil
 import tempfile
 from datetime import timedelta
-from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
@@ -16,6 +14,8 @@ from headrace import migrations
 from headrace.broker import fault_of
 from headrace.clock import now
 from headrace.db import Database
+from headrace.disk import is_short
+from headrace.settings import MEBIBYTE, Settings
 from headrace.store import workers
 
 router = APIRouter(tags=["health"])
@@ -36,7 +36,7 @@ def readyz(database: DatabaseDep, redis: RedisDep, settings: SettingsDep) -> JSO
         "database": _database(database),
         "redis": _redis(redis),
         "workers": _workers(database, settings.lease_seconds),
-        "data_dir": _data_dir(settings.files_dir),
+        "data_dir": _data_dir(settings),
     }
     ready = all(said == OK for said in checks.values())
     return JSONResponse({"ready": ready, "checks": checks}, 200 if ready else 503)
@@ -63,14 +63,21 @@ def _workers(database: Database, lease_seconds: float) -> str:
     return OK if alive else "none is alive: start one with `celery -A worker worker -P gevent`"
 
 
-def _data_dir(folder: Path) -> str:
+def _data_dir(settings: Settings) -> str:
+    folder, least = settings.data_dir, settings.min_free_bytes
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            free = shutil.disk_usage(folder).free
+        settings.files_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.files_dir):
+            short = is_short(folder, max(1, least))
     except OSError as error:
-        return f"{folder} cannot be written ({os.strerror(error.errno or 0)}): correct HEADRACE_DATA_DIR"
-    return OK if free else f"{folder} is full: make room, or move HEADRACE_DATA_DIR"
+        reason = os.strerror(error.errno or 0)
+        return f"{settings.files_dir} cannot be written ({reason}): correct HEADRACE_DATA_DIR"
+    if not short:
+        return OK
+    return (
+        f"{folder} has less room than the {least / MEBIBYTE:,.0f} MiB of HEADRACE_MIN_FREE_BYTES, so no call "
+        "is made: make room, or move HEADRACE_DATA_DIR"
+    )
 
 
 def _kind(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """Requests that create, and may come twice: with an `Idempotency-Key`, or as a repeat of the SDK."""
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 
 import orjson
@@ -30,6 +30,7 @@ class Once(NamedTuple):
     """One request that creates. Its methods belong into the transaction that does."""
 
     asked: Asked
+    arrived_at: datetime
     retry_count: int | None
     timeout_seconds: float
     response: Response
@@ -55,13 +56,13 @@ class Once(NamedTuple):
     def made(self, session: Session, ids: list[Any]) -> None:
         """Note what was made, if the request may come again."""
         if self.asked.idempotency_key is not None or self.retry_count is not None:
-            creations.remember(session, self.asked, ids)
+            creations.remember(session, self.asked, ids, awaits_first_try=bool(self.retry_count))
 
     def _found(self, session: Session) -> Creation | None:
         if self.asked.idempotency_key is not None:
             return creations.by_key(session, self.asked)
-        if not self.retry_count:
-            return None  # a first try: who sends the same twice wants it twice
+        if not self.retry_count:  # a first try: who sends the same twice wants it twice
+            return creations.claim_overtaken(session, self.asked, self.arrived_at)
         patience = timedelta(seconds=self.retry_count * (self.timeout_seconds + PAUSE_SECONDS))
         return creations.newest_alike(session, self.asked, now() - min(patience, creations.KEPT))
 
@@ -73,7 +74,8 @@ def _once(request: Request, response: Response, body: JsonBody, key: CallerDep) 
         idempotency_key=_key(request),
         fingerprint=hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest(),
     )
-    return Once(asked, _retry_count(request), _timeout_seconds(request), response)
+    arrived_at: datetime = request.state.arrived_at
+    return Once(asked, arrived_at, _retry_count(request), _timeout_seconds(request), response)
 
 
 OnceDep = Annotated[Once, Depends(_once)]

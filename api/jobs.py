@@ -76,6 +76,10 @@ def list_jobs(
     with database.read() as session:
         if batch is not None:
             find_batch(session, key.id, batch)
+            if number and not reading.is_in(session, batch, number):
+                raise InvalidRequest(
+                    "'after' must be the id of a job of this batch.", param="after", code="invalid_value"
+                )
         chosen = reading.Filter(batch_id=batch, state=state)
         rows = reading.jobs_page(session, key.id, chosen, after=number, limit=limit + 1)
         show = _shown_with(session, rows)

@@ -1,6 +1,7 @@
 """Request bodies: read as they come; and JSON ones counted, parsed strictly, and fitted to a model."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, TypeVar
@@ -11,12 +12,15 @@ from pydantic import BaseModel, ValidationError
 
 from api.deps import SettingsDep
 from api.problems import ClientSilent, UnsupportedMediaType, invalid
+from headrace.bodies import MAX_DEPTH, deeper_than
 from headrace.errors import InvalidRequest, TooLarge
 
 Model = TypeVar("Model", bound=BaseModel)
 
 SILENCE_SECONDS = 60.0
 SLOWEST_BYTES_PER_SECOND = 1000
+LEVELS = MAX_DEPTH + 2  # a list, a request, and in it a body that may be MAX_DEPTH deep
+SHOWN_CHARACTERS = 64
 
 
 async def chunks(request: Request) -> AsyncIterator[bytes]:
@@ -73,9 +77,30 @@ def _json_body(raw: Annotated[bytes, Depends(_raw_body)]) -> Any:
     if not raw.strip():
         raise InvalidRequest("The body is empty: send JSON.")
     try:
-        return orjson.loads(raw)
+        document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise InvalidRequest(f"The body is not valid JSON: {error}.") from error
+    if deeper_than(document, LEVELS):
+        raise InvalidRequest(f"The body is nested more than {LEVELS} levels deep.", code="invalid_value")
+    _refuse_repeated_names(raw)
+    return document
+
+
+def _refuse_repeated_names(raw: bytes) -> None:
+    """Readers of JSON differ in which of two values they take: what we check must be what is run."""
+    json.loads(raw, object_pairs_hook=_checked, parse_int=str, parse_float=str)
+
+
+def _checked(pairs: list[tuple[str, Any]]) -> None:
+    """One object. Its values were checked before it."""
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            shown = name[:SHOWN_CHARACTERS]
+            raise InvalidRequest(
+                f"The name '{shown}' is twice in one object.", param=shown, code="duplicate_name"
+            )
+        seen.add(name)
 
 
 def _optional_json_body(raw: Annotated[bytes, Depends(_raw_body)]) -> Any:

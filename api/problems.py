@@ -72,8 +72,20 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> InvalidRequest:
     return InvalidRequest(message, param=param, code=_code(first["type"]))
 
 
+def envelope(
+    status: int,
+    message: str,
+    param: str | None = None,
+    code: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer to a failure."""
+    error = {"message": message, "type": _type(status), "param": param, "code": code}
+    return JSONResponse({"error": error}, status, headers)
+
+
 async def _refused(_request: Request, error: RequestError) -> Response:
-    return _envelope(error.status, error.message, error.param, error.code, HEADERS.get(type(error)))
+    return envelope(error.status, error.message, error.param, error.code, HEADERS.get(type(error)))
 
 
 async def _invalid_parameters(request: Request, error: RequestValidationError) -> Response:
@@ -86,13 +98,13 @@ async def _not_routed(request: Request, error: HTTPException) -> Response:
         404: f"Invalid URL ({request.method} {request.url.path})",
         405: f"{request.method} is not allowed on {request.url.path}",
     }
-    return _envelope(error.status_code, said.get(error.status_code, str(error.detail)), headers=error.headers)
+    return envelope(error.status_code, said.get(error.status_code, str(error.detail)), headers=error.headers)
 
 
 async def _unavailable(_request: Request, error: Exception) -> Response:
     log.error("answered 503: %s", getattr(error, "orig", error))
     message = "A part of headrace does not answer now. Try again in a few seconds."
-    return _envelope(503, message, headers={"retry-after": str(RETRY_AFTER_SECONDS)})
+    return envelope(503, message, headers={"retry-after": str(RETRY_AFTER_SECONDS)})
 
 
 async def _gone(_request: Request, _error: ClientDisconnect) -> Response:
@@ -100,7 +112,7 @@ async def _gone(_request: Request, _error: ClientDisconnect) -> Response:
 
 
 async def _failed(_request: Request, _error: Exception) -> Response:
-    return _envelope(500, "headrace failed at this request. Its log has the reason, under x-request-id.")
+    return envelope(500, "headrace failed at this request. Its log has the reason, under x-request-id.")
 
 
 HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
@@ -114,17 +126,6 @@ HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, An
     ClientDisconnect: _gone,
     Exception: _failed,
 }
-
-
-def _envelope(
-    status: int,
-    message: str,
-    param: str | None = None,
-    code: str | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    error = {"message": message, "type": _type(status), "param": param, "code": code}
-    return JSONResponse({"error": error}, status, headers)
 
 
 def _type(status: int) -> str:

@@ -1,10 +1,14 @@
-"""A number for every request: clients see it as `x-request-id`, and our log names it when we fail."""
+"""A number for every request: clients see it as `x-request-id`, and our log names it when we fail.
+
+And the time at which its head came, as `request.state.arrived_at`: its body may take minutes more.
+"""
 
 import logging
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from headrace.clock import now
 from headrace.ids import new_id
 
 log = logging.getLogger(__name__)
@@ -21,6 +25,7 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         request_id = new_id("req_")
+        scope.setdefault("state", {})["arrived_at"] = now()
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

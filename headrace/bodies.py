@@ -34,7 +34,7 @@ def body_fault(endpoint: str, body: Any, knows_model: KnowsModel) -> Fault | Non
     """What is wrong with the body of a request to `endpoint` (one of ENDPOINTS), if anything."""
     if not isinstance(body, dict):
         return _invalid("body", "must be a JSON object")
-    if _deeper_than(body, MAX_DEPTH):
+    if deeper_than(body, MAX_DEPTH):
         return _invalid("body", f"must not be nested more than {MAX_DEPTH} levels deep")
     return (
         _model_fault(body, knows_model) or _prompt_fault(PROMPT_FIELD[endpoint], body) or _stream_fault(body)
@@ -44,6 +44,15 @@ def body_fault(endpoint: str, body: Any, knows_model: KnowsModel) -> Fault | Non
 def is_name(value: Any) -> bool:
     """Whether a value can name something: 1 to 512 characters without NUL, which PostgreSQL cannot store."""
     return isinstance(value, str) and 0 < len(value) <= MAX_NAME_CHARACTERS and "\0" not in value
+
+
+def deeper_than(value: Any, depth: int) -> bool:
+    """Whether lists and objects are nested in each other more than so deep."""
+    level = [value]
+    while level and depth > 0:
+        depth -= 1
+        level = [child for node in level for child in _children(node)]
+    return bool(level)
 
 
 def _model_fault(body: dict[str, Any], knows_model: KnowsModel) -> Fault | None:
@@ -78,14 +87,6 @@ def _invalid(param: str, what: str) -> Fault:
 
 def _are_objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
-
-
-def _deeper_than(value: Any, depth: int) -> bool:
-    level = [value]
-    while level and depth > 0:
-        depth -= 1
-        level = [child for node in level for child in _children(node)]
-    return bool(level)
 
 
 def _children(node: Any) -> list[Any]:

@@ -12,10 +12,10 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    model_validator,
 )
 
 from headrace.errors import ConfigurationError
+from headrace.provider_keys import bare, key_fault
 from headrace.settings import Settings
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
@@ -43,9 +43,20 @@ class Provider(_Section):
 
     def secret(self) -> str | None:
         """The key itself, from the file or from the environment variable that `key_env` names."""
-        if self.key_env:
-            return os.environ.get(self.key_env)
-        return self.key.get_secret_value() if self.key else None
+        return bare(self._given()) or None
+
+    def key_fault(self, source: str | None = None) -> str | None:
+        """What is wrong with the key, if anything; `source` is where it comes from, unless from a file."""
+        source = source or self.key_env or f"providers.{self.name}.key"
+        if self.key_env is not None and not self._given():
+            return f"{source} is not set: providers.{self.name}.key_env names it"
+        fault = key_fault(self._given())
+        return f"{source} {fault}" if fault else None
+
+    def _given(self) -> str:
+        if self.key_env is not None:
+            return os.environ.get(self.key_env, "")
+        return self.key.get_secret_value() if self.key else ""
 
 
 class Quota(_Section):
@@ -78,24 +89,15 @@ class Route(_Section):
     max_output_tokens: int = MOST_OUTPUT_TOKENS
 
 
+KINDS: dict[str, type[_Section]] = {"providers": Provider, "quotas": Quota, "models": Model}
+
+
 class Config(_Section):
     """All that the operator configured. With no `models`, any model name goes to the only quota."""
 
     providers: dict[str, Provider]
     quotas: dict[str, Quota]
     models: dict[str, Model] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _names_exist(self) -> "Config":
-        for quota in self.quotas.values():
-            if quota.provider not in self.providers:
-                raise ValueError(f"quotas.{quota.name}: there is no provider '{quota.provider}'")
-        for model in self.models.values():
-            if model.quota not in self.quotas:
-                raise ValueError(f"models.{model.name}: there is no quota '{model.quota}'")
-        if not self.models and len(self.quotas) != 1:
-            raise ValueError("without [models], give exactly one quota: it serves every model name")
-        return self
 
     def route(self, model: str) -> Route | None:
         """Where jobs for `model` go; None when the configuration does not know it."""
@@ -112,12 +114,13 @@ def load_config(settings: Settings) -> Config:
     """The configuration in force. Raises ConfigurationError, naming the file and every fault in it."""
     path = settings.config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     if path is None:
-        return _parsed(_from_environment(settings), "the environment (HEADRACE_PROVIDER_URL)")
+        key_source = "OPENAI_API_KEY" if settings.provider_key is None else "HEADRACE_PROVIDER_KEY"
+        return _checked(_from_environment(settings), "the environment (HEADRACE_PROVIDER_URL)", key_source)
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path}: {error}") from error
-    return _parsed(_named(document, str(path)), str(path))
+    return _checked(document, str(path))
 
 
 def _from_environment(settings: Settings) -> dict[str, Any]:
@@ -126,7 +129,6 @@ def _from_environment(settings: Settings) -> dict[str, Any]:
     if key is None and settings.provider_url is None:
         key = settings.openai_api_key
     provider = {
-        "name": "default",
         "base_url": settings.provider_url or OPENAI_BASE_URL,
         "key": key,
     }
@@ -135,25 +137,58 @@ def _from_environment(settings: Settings) -> dict[str, Any]:
         "tpm": settings.tpm,
         "max_in_flight": settings.max_in_flight,
     }
-    quota = {"name": "default", "provider": "default", **limits}
+    quota = {"provider": "default", **limits}
     return {"providers": {"default": provider}, "quotas": {"default": quota}}
 
 
-def _named(document: dict[str, Any], source: str) -> dict[str, Any]:
-    """Each table's key becomes its `name`."""
-    named: dict[str, Any] = {}
-    for kind, tables in document.items():
-        if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-            raise ConfigurationError(f"{source}: '{kind}' must be a table of tables, such as [{kind}.name]")
-        if any("name" in table for table in tables.values()):
-            raise ConfigurationError(f"{source}: a name is given in the brackets: [{kind}.name]")
-        named[kind] = {name: {"name": name, **table} for name, table in tables.items()}
-    return named
+def _checked(document: dict[str, Any], source: str, key_source: str | None = None) -> Config:
+    """The configuration. Raises ConfigurationError, naming every fault."""
+    tables = {kind: value for kind, value in document.items() if _holds_tables(value)}
+    faults = [
+        f"'{kind}' must be a table of tables, such as [{kind}.name]"
+        for kind in document
+        if kind not in tables
+    ]
+    faults += [f"{kind}: there is no such table" for kind in tables if kind not in KINDS]
+    faults += [f"{kind}: Field required" for kind in ("providers", "quotas") if kind not in document]
+    config = Config.model_validate({kind: _sections(kind, tables.get(kind, {}), faults) for kind in KINDS})
+    faults += _dangling(config, tables)
+    faults += filter(None, (provider.key_fault(key_source) for provider in config.providers.values()))
+    if faults:
+        raise ConfigurationError(f"{source}: {'; '.join(faults)}")
+    return config
 
 
-def _parsed(document: dict[str, Any], source: str) -> Config:
-    try:
-        return Config.model_validate(document)
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise ConfigurationError(f"{source}: {faults}") from error
+def _holds_tables(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(table, dict) for table in value.values())
+
+
+def _sections(kind: str, tables: dict[str, Any], faults: list[str]) -> dict[str, _Section]:
+    """Those of the tables that are right; each table's key becomes its `name`."""
+    right = {}
+    for name, table in tables.items():
+        if "name" in table:
+            faults.append(f"a name is given in the brackets: [{kind}.name]")
+        try:
+            right[name] = KINDS[kind].model_validate({**table, "name": name})
+        except ValidationError as error:
+            told = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
+            faults += [f"{kind}.{name}.{place}: {message}" for place, message in told]
+    return right
+
+
+def _dangling(config: Config, tables: dict[str, Any]) -> list[str]:
+    """Names that nothing has, as far as the tables are right."""
+    faults = [
+        f"quotas.{quota.name}: there is no provider '{quota.provider}'"
+        for quota in config.quotas.values()
+        if quota.provider not in tables.get("providers", {})
+    ]
+    faults += [
+        f"models.{model.name}: there is no quota '{model.quota}'"
+        for model in config.models.values()
+        if model.quota not in tables.get("quotas", {})
+    ]
+    if "quotas" in tables and not tables.get("models") and len(tables["quotas"]) != 1:
+        faults.append("without [models], give exactly one quota: it serves every model name")
+    return faults

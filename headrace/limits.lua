@@ -10,8 +10,8 @@
 --      4  horizon: how far ahead slots are given
 --      5  number of meters; then for each: name, cost of a unit, burst, TAT that the caller knows (0: none)
 --
--- book    cap in flight (0: none), time to forget, number of requests; then for each: id, and its units on each
---         meter -> {incarnation, TAT of each meter, now, wait for the next one (-1: none is left), slot, ...}
+-- book    cap in flight (0: none), time to forget, incarnation that knows of the caller's calls in flight, or
+--         nothing; number of requests; then for each: id, and its units on each meter -> {incarnation, TAT of each meter, now, wait for the next one (-1: none is left), slot, ...}
 -- settle  number of calls; then for each: id, lane, what it showed (1: such calls are accepted, 0: nothing,
 --         -1: it was never sent), and the units to add on each meter (negative: give back)
 --         -> {incarnation, TAT of each meter, now}
@@ -145,11 +145,12 @@ local function slot_for(units, earliest)
   return slot
 end
 
-local function room_for(cap, suffixes)
+local function room_for(cap, informed, suffixes)
   local room = math.huge
   if cap > 0 then
     redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', text(now))
-    room = forgotten() and 0 or cap - redis.call('ZCARD', KEYS[2]) -- who forgot must renew first
+    local must_renew = informed ~= '' and informed ~= incarnation
+    room = must_renew and 0 or cap - redis.call('ZCARD', KEYS[2])
   end
   local open = {}
   for _, suffix in ipairs(suffixes) do
@@ -180,14 +181,14 @@ local function charge(slot, units, slow)
 end
 
 local function book()
-  local cap, forget, count = number(), number(), number()
+  local cap, forget, informed, count = number(), number(), take(), number()
   recall()
   local all, one = paused()
   local slow = time_of('slow')
   for _, meter in ipairs(meters) do -- no burst at the reopening, even if nobody asked before it
     meter.tat = math.max(meter.tat, all + meter.burst)
   end
-  local room, untrusted = room_for(cap, { '', ':' .. lane })
+  local room, untrusted = room_for(cap, informed, { '', ':' .. lane })
   local slots, wait = {}, -1
   for _ = 1, count do
     local id, units = take(), numbers(#meters)

@@ -110,12 +110,17 @@ class Limiter:
         self._script = redis.register_script(script())
         self._known: dict[str, Known] = {}
 
-    def book(self, quota: Quota, lane: str, asks: Sequence[Ask]) -> Booking:
-        """Take slots for the first of `asks` that have one within the horizon (2 s), in their order."""
+    def book(self, quota: Quota, lane: str, asks: Sequence[Ask], incarnation: str = "") -> Booking:
+        """Take slots for the first of `asks` that have one within the horizon (2 s), in their order.
+
+        `incarnation` is that of the caller's last booking. Where calls in flight are capped and it is not the
+        present one, nothing is given: those of the caller have to be renewed first.
+        """
         meters = self._meters(quota)
         arguments: list[str | float] = [
             quota.max_in_flight or 0,
             self._forget_microseconds,
+            incarnation,
             len(asks),
         ]
         for ask in asks:

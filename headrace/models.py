@@ -248,6 +248,7 @@ class Creation(SQLModel, table=True):
     idempotency_key: str | None = None
     fingerprint: str
     made: list[Any] = Field(sa_type=Document)
+    awaits_first_try: bool = False
     created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
 
     __table_args__ = (

@@ -26,6 +26,7 @@ def surroundings(store, redis_client_url, simulator, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HEADRACE_DATABASE_URL", store.db.engine.url.render_as_string(hide_password=False))
     monkeypatch.setenv("HEADRACE_REDIS_URL", redis_client_url)
+    (tmp_path / "data").mkdir()
     monkeypatch.setenv("HEADRACE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("HEADRACE_PROVIDER_URL", simulator.base_url)
     monkeypatch.setenv("HEADRACE_PROVIDER_KEY", KEY)

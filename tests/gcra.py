@@ -25,7 +25,7 @@ class Caller:
         self.forget()
 
     def forget(self):
-        self.made, self.empty_at = 0, {}
+        self.made, self.informed, self.empty_at = 0, 0, {}
 
     @property
     def knowledge(self):
@@ -40,7 +40,10 @@ class Caller:
     def book(self, lane, calls, meters=METERS, cap=CAP):
         """`calls` are ids and tokens; returns the server's time, the wait, and the slots."""
         asked = [value for call_id, units in calls for value in (call_id, 1, units)]
-        return self._learn(meters, self("book", lane, meters, cap, FORGET, len(calls), *asked))
+        stated = (cap, FORGET, self.informed or "", len(calls))
+        learned = self._learn(meters, self("book", lane, meters, *stated, *asked))
+        self.informed = self.made
+        return learned
 
     def settle(self, call_id, lane, showed, requests, tokens, meters=METERS):
         reply = self("settle", "", meters, 1, call_id, lane, showed, requests, tokens)
@@ -49,6 +52,8 @@ class Caller:
     def lapse(self, microseconds):
         if self.made:
             self.made -= microseconds
+        if self.informed:
+            self.informed -= microseconds
         self.empty_at = {name: at - microseconds for name, at in self.empty_at.items()}
 
     def _learn(self, meters, reply):
@@ -94,12 +99,12 @@ class Model:
         self.lift_at = None
         self.empty_at = {name: self.empty_at[name] + burst + CAUTION for name, _, burst in METERS}
 
-    def book(self, now, lane, calls, knowledge):
+    def book(self, now, lane, calls, knowledge, informed):
         self.recall(now, *knowledge)
         self.flying = {call_id: until for call_id, until in self.flying.items() if until > now}
         for name, _, burst in METERS:
             self.empty_at[name] = max(self.empty_at[name], self.closed_until.get("", 0) + burst)
-        room = CAP - len(self.flying) if knowledge[0] in (0, self.made) else 0
+        room = CAP - len(self.flying) if informed in (0, self.made) else 0
         doubted = [scope for scope in ("", f":{lane}") if self.is_doubted(now, scope)]
         room = min([room, *(PROBES - len(self.probes.get(scope, [])) for scope in doubted)])
         slots: list[int] = []

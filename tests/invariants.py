@@ -16,6 +16,7 @@ from headrace.db import Database
 from headrace.models import Attempt, Batch, Worker
 from headrace.states import BATCH_FINAL, FINAL, JobState, Outcome
 from headrace.store import tables
+from headrace.store.finishing import WORKER_LOST
 from tests.leaks import leaks
 from tests.outputs import unlike_their_jobs
 from tests.pace import Limits, above
@@ -87,19 +88,21 @@ def check(
     bodies: Iterable[str] = (),
     secrets: Collection[str] = (),
     cancelled: Iterable[Cancelled] = (),
+    released: Collection[int] = (),
     allow: Collection[JobState] = (JobState.HELD,),
 ) -> Account:
     """Everything at once: raises Violated with all that does not hold, else returns what it came to.
 
     `files` is the folder of our files, for I2; `limits` hold for all calls together (I6); `logs` (files or
-    folders), `bodies` (of errors) and `redis` must hold none of `secrets` (I9); `allow` are the states
-    besides the final ones in which jobs may be now. Every call that the witnesses saw must be of this
-    database. Waits until no call is under way.
+    folders), `bodies` (of errors) and `redis` must hold none of `secrets` (I9); `released` are the held
+    jobs that a person sent again, their crashes forgiven; `allow` are the states besides the final ones in
+    which jobs may be now. Every call that the witnesses saw must be of this database. Waits until no call
+    is under way.
     """
     calls = [call for witness in witnesses for call in witness.calls()]
     rows = _Rows(db)
     found = [*rows.violations(allow), *unexplained(calls, rows.attempts)]
-    found += [*rows.unended(allow), *rows.answered_again()]
+    found += [*rows.unended(allow), *rows.answered_again(), *rows.not_given_back(released)]
     found += _late_calls(calls, rows, cancelled)
     if files is not None:
         found += unlike_their_jobs(db, files)
@@ -152,6 +155,16 @@ class _Rows:
             if answers > job.crashes + (job.state == JobState.SUCCEEDED):
                 yield f"I4 {job.state}, answered {answers} times after {job.crashes} crashes: job {job.id}"
 
+    def not_given_back(self, released: Collection[int]) -> Iterator[str]:
+        """Jobs that paid an attempt for a call that costs none, such as a refused one, and had no crash."""
+        for job in self.jobs.values():
+            attempts = self.by_job[job.id]
+            paid = sum(one.outcome not in GIVEN_BACK for one in attempts)
+            crashed = job.crashes or any(one.error_code == WORKER_LOST for one in attempts)
+            excused = crashed or job.state == JobState.CANCELLED or job.id in released
+            if job.attempts > paid and not excused:
+                yield f"I4 {job.attempts} attempts counted, and {paid} calls cost one: job {job.id}"
+
     def unended(self, allow: Collection[JobState]) -> Iterator[str]:
         """Batches that should be final: none of their jobs may wait or run."""
         for batch in self.batches.values():
@@ -167,7 +180,7 @@ class _Rows:
             calls=len(calls),
             attempts=len(attempts),
             succeeded=sum(job.state == JobState.SUCCEEDED for job in self.jobs.values()),
-            lost=sum(attempt.error_code == "worker_lost" for attempt in attempts),
+            lost=sum(attempt.error_code == WORKER_LOST for attempt in attempts),
             ambiguous=sum(attempt.outcome == Outcome.AMBIGUOUS for attempt in attempts),
             billed_tokens=tokens_of(call.usage for call in calls if call.usage)["total_tokens"],
             booked_tokens=tokens_of(attempts)["total_tokens"],

@@ -76,8 +76,14 @@ class Scene:
             return jobs.submit_inline(session, new, api_key_id=self.key_id, max_attempts=max_attempts)
 
     def claim(self, limit: int = 1000, *, lane: str = LANE, worker: str = WORKER) -> list[Claim]:
+        """What a worker gets; one that was not registered is dead a moment later."""
         with self.db.begin() as session:
-            return jobs.claim(session, lane, limit, worker)
+            if worker in workers.counters(session):
+                return jobs.claim(session, lane, limit, worker)
+            workers.register(session, worker, host="there", pid=2)
+            claims = jobs.claim(session, lane, limit, worker)
+            workers.retire(session, [worker])
+            return claims
 
     def depart(self, claims: Sequence[Claim], *, worker: str = WORKER) -> list[Departure]:
         """Those of the claims that may go."""

@@ -48,6 +48,7 @@ class Model:
         self.now = now
         self.expires_at = expires_at
         self.cancelling = False
+        self.holds = False  # the batch wants its ambiguous calls held
         self.jobs: dict[int, ModelJob] = {}
 
     def due(self, limit: int) -> list[int]:
@@ -83,15 +84,26 @@ class Model:
         flight = job.flights[attempt_id]
         fresh, flight.state = flight.state != "landed", "landed"
         answers = verb is Verb.SUCCEED and job.state not in FINAL
-        if fresh and (answers or job.token == flight.token):
+        if fresh and (answers or job.token == flight.token or self._frees(job, attempt_id, verb)):
             self._decide(job, verb, run_at)
         return fresh
+
+    def _frees(self, job: ModelJob, attempt_id: str, verb: Verb) -> bool:
+        """Whether the job is held only because nobody knew of this call, which was not paid for."""
+        last = list(job.flights)[-1] == attempt_id
+        careful = self._is_careful(job) and job.crashes < MAX_CRASHES
+        return job.state == JobState.HELD and last and careful and verb in (Verb.FAIL, Verb.SNOOZE)
+
+    def _is_careful(self, job: ModelJob) -> bool:
+        return self.holds and job.in_batch
 
     def _decide(self, job: ModelJob, verb: Verb, run_at: datetime) -> None:
         if verb in ENDS:
             job.go(ENDS[verb])
         elif self.is_cancelled(job):
             job.go(JobState.CANCELLED)
+        elif verb is Verb.RETRY and self._is_careful(job):
+            job.go(JobState.HELD, self.now)
         else:
             job.attempts -= verb is Verb.SNOOZE
             job.go(JobState.QUEUED, run_at)
@@ -110,11 +122,13 @@ class Model:
             job.crashes += bool(lost)
             for flight in lost:
                 flight.state = "lost"
-            job.go(self._after_a_crash(job), self.now)
+            job.go(self._after_a_crash(job, bool(lost)), self.now)
 
-    def _after_a_crash(self, job: ModelJob) -> JobState:
+    def _after_a_crash(self, job: ModelJob, in_doubt: bool) -> JobState:
         if self.is_cancelled(job):
             return JobState.CANCELLED
+        if in_doubt and self._is_careful(job):
+            return JobState.HELD
         if job.attempts >= job.max_attempts:
             return JobState.FAILED
         return JobState.HELD if job.crashes >= MAX_CRASHES else JobState.QUEUED

@@ -98,6 +98,38 @@ def test_content_has_a_name_a_length_and_can_be_asked_for_in_ranges(api):
     assert (part.status_code, part.content) == (206, LINES[2:11])
 
 
+@on_one_database
+@pytest.mark.parametrize(
+    ("asked", "status", "told"),
+    [
+        ("bytes=9000-", 416, f"bytes */{len(LINES)}"),
+        ("bytes=abc", 400, None),
+        ("lines=1-2", 400, None),
+        ("bytes=5-2", 400, None),
+    ],
+)
+def test_a_range_that_cannot_be_is_refused_in_the_envelope(api, asked, status, told):
+    file = api.upload(LINES).json()
+
+    response = api.call("GET", f"/v1/files/{file['id']}/content", headers={"range": asked})
+
+    assert (response.status_code, response.headers.get("content-range")) == (status, told)
+    assert "Range" in refusal(response)["message"]
+    assert refusal(response)["type"] == "invalid_request_error"
+
+
+@on_one_database
+def test_content_whose_bytes_are_lost_is_not_found(api):
+    file = api.upload(LINES).json()
+    for path in api.stored():
+        path.unlink()
+
+    response = api.call("GET", f"/v1/files/{file['id']}/content")
+
+    assert response.status_code == 404
+    assert file["id"] in refusal(response)["message"]
+
+
 def test_a_deleted_file_is_gone_with_its_bytes(api):
     sdk = api.sdk()
     file = sdk.files.create(file=("a.jsonl", LINES), purpose="batch")
@@ -124,6 +156,15 @@ def test_the_input_of_an_unfinished_batch_cannot_be_deleted(api, store):
     assert api.call("GET", f"/v1/files/{file['id']}/content").content == LINES
 
     store.set_batch(batch_id, status="failed", failed_at=now())
+    assert api.call("DELETE", f"/v1/files/{file['id']}").status_code == 200
+
+
+def test_a_stranger_who_names_a_file_as_input_does_not_keep_its_owner_from_deleting_it(api):
+    file = api.upload(LINES).json()
+    _, stranger = api.new_key()
+    wanted = {"input_file_id": file["id"], "endpoint": "/v1/embeddings", "completion_window": "24h"}
+    api.call("POST", "/v1/batches", json=wanted, key=stranger)
+
     assert api.call("DELETE", f"/v1/files/{file['id']}").status_code == 200
 
 

@@ -103,6 +103,16 @@ def test_it_is_not_ready_without_a_folder_to_write(store, redis_client_url, tmp_
 
 
 @on_one_database
+def test_it_is_not_ready_with_less_room_than_a_call_needs(store, redis_client_url, tmp_path):
+    with running_api(store.db, redis_client_url, tmp_path, min_free_bytes=10**18) as api:
+        status, wrong = ready(api)
+
+    assert (status, list(wrong)) == (503, ["data_dir"])
+    assert "HEADRACE_MIN_FREE_BYTES" in wrong["data_dir"]
+    assert "make room" in wrong["data_dir"]
+
+
+@on_one_database
 def test_without_redis_it_is_not_ready_and_yet_takes_work_in(store, tmp_path):
     with running_api(store.db, f"redis://127.0.0.1:{free_port()}/0", tmp_path) as api:
         status, wrong = ready(api)

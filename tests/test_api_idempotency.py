@@ -1,6 +1,8 @@
 """Requests that create and come twice: with a key of the client's, or as a repeat of the SDK."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -9,6 +11,7 @@ from sqlalchemy import func, select, update
 
 from headrace.store import creations, tables
 from tests.api_server import DEADLINE_SECONDS, hints, on_one_database, refusal
+from tests.half_sent import sending
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
@@ -213,3 +216,59 @@ def test_what_is_older_than_a_day_is_forgotten_in_slices(api, store):
     post(api, "/v1/jobs", JOB, FIRST)
 
     assert remembered(store) == 1
+
+
+@contextmanager
+def under_way(api, path, body, headers):
+    """A request whose head has come and whose body has not; inside, `end` sends the rest and reads."""
+    content = json.dumps(body).encode()
+    kind = {"content-type": "application/json", "connection": "close"}
+    with sending(api, content_length=len(content), path=path, **kind, **headers) as sender:
+
+        def end():
+            sender.sendall(content)
+            head, _, answer = b"".join(iter(lambda: sender.recv(65536), b"")).partition(b"\r\n\r\n")
+            return json.loads(answer)["id"], b"idempotent-replayed: true" in head
+
+        yield end
+
+
+@both_paths
+def test_a_first_try_that_its_repeat_overtook_makes_nothing_more(api, path, body):
+    with under_way(api, path, body, FIRST) as end:
+        request_is_known(api)
+        repeat, replayed = made(post(api, path, body, AGAIN))
+        assert not replayed
+
+        assert end() == (repeat, True)
+
+    assert len(api.call("GET", path).json()["data"]) == 1
+    assert made(post(api, path, body, AGAIN)) == (repeat, True)
+
+
+def test_what_a_repeat_made_stands_for_one_first_try_and_not_for_two(api):
+    """Two submissions of the same, both slow: the repeat of one is not the other."""
+    with (
+        under_way(api, "/v1/batches", BATCH, FIRST) as one,
+        under_way(api, "/v1/batches", BATCH, FIRST) as other,
+    ):
+        request_is_known(api)
+        repeat, _ = made(post(api, "/v1/batches", BATCH, AGAIN))
+
+        first, second = one(), other()
+
+    assert first == (repeat, True)
+    assert second[1] is False
+
+
+def test_a_first_try_that_comes_after_the_repeat_is_another_wish(api):
+    repeat, _ = made(post(api, "/v1/batches", BATCH, AGAIN))
+
+    later, replayed = made(post(api, "/v1/batches", BATCH, FIRST))
+
+    assert (later != repeat, replayed) == (True, False)
+
+
+def request_is_known(api):
+    """Requests are taken up in the order in which they come: one that is answered was behind the others."""
+    assert api.call("GET", "/healthz").status_code == 200

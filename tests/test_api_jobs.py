@@ -253,3 +253,13 @@ def test_jobs_of_another_key_and_ids_of_no_job_are_not_found(api, store, method)
         assert refusal(response)["message"] == f"No job found with id '{job_id}'."
     assert api.call("GET", "/v1/jobs", key=stranger).json()["data"] == []
     assert store.job(mine).state == JobState.QUEUED
+
+
+@on_one_database
+def test_a_page_of_a_batch_goes_on_behind_one_of_its_own_jobs(api, store):
+    batch_id, (inline,) = store.batch(lines=2), store.inline()
+
+    response = api.call("GET", f"/v1/jobs?batch={batch_id}&after=job_{inline}")
+
+    assert response.status_code == 400
+    assert refusal(response)["param"] == "after"

@@ -139,6 +139,35 @@ def test_what_cannot_connect_was_not_sent(call, address):
     assert got["seconds"] < 15
 
 
+@pytest.mark.parametrize("key", ["sk-secret\r\nHost: elsewhere", "sk-secret…"])
+def test_a_key_that_cannot_go_into_a_header_is_not_sent_and_not_shown(call, simulator, key):
+    before = simulator.stats()["received"]
+
+    got = call(simulator.base_url, key=key)
+
+    assert (got["kind"], simulator.stats()["received"]) == ("notsent", before)
+    assert "sk-" not in got["reason"]
+
+
+@pytest.mark.parametrize(
+    "url", ["http:///v1", "http://127.0.0.1:99999/v1", "http://[::1/v1", "http://" + "a" * 64 + ".example/v1"]
+)
+def test_what_is_no_address_was_not_sent(call, url):
+    assert call(url, timeout_seconds=30)["kind"] == "notsent"
+
+
+@pytest.mark.parametrize("target", [b"http://[::1/v1", b"/caf\xe9", b"\xff\xfe", b"http://h:99999/"])
+def test_a_redirect_to_nowhere_is_an_answer(call, target):
+    def answer(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 302 Found\r\nlocation: %b\r\ncontent-length: 5\r\n\r\nthere" % target)
+
+    with listening(answer) as address:
+        got = call(f"http://{address}/v1")
+
+    assert (got["kind"], got["status"], got["body"]) == ("answer", 302, "there")
+
+
 @pytest.mark.parametrize("reply", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""])
 def test_a_tls_handshake_that_fails_was_not_sent(call, reply):
     hellos = []

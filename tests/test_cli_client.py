@@ -81,12 +81,26 @@ def test_a_get_bears_a_503_and_a_cut_connection(client, server):
     assert len(server.requests) == 3
 
 
-def test_a_post_is_never_sent_twice(client, server):
+def test_a_batch_whose_answer_was_lost_is_asked_for_again_under_the_same_key(client, server):
+    server.answers = [(200, BATCH), (None, None), (503, {"error": {"message": "Not now."}}), (200, BATCH)]
+    client.batch("batch_1")
+
+    assert client.create_batch("file-1", "/v1/chat/completions", {}).id == "batch_1"
+
+    tries = server.requests[1:]
+    assert len(tries) == 3
+    assert len({(headers["idempotency-key"], body) for _, headers, body in tries}) == 1
+    server.answers = [(200, BATCH)]
+    client.create_batch("file-1", "/v1/chat/completions", {})
+    assert server.requests[-1][1]["idempotency-key"] != tries[0][1]["idempotency-key"]
+
+
+def test_what_has_no_key_is_never_sent_twice(client, server):
     server.answers = [(200, BATCH), (503, {"error": {"message": "A part does not answer now."}})]
     client.batch("batch_1")
 
     with pytest.raises(Refused, match="A part does not answer now"):
-        client.create_batch("file-1", "/v1/chat/completions", {})
+        client.cancel("batch_1")
 
     assert len(server.requests) == 2
 

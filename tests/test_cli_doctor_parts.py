@@ -5,10 +5,13 @@ from datetime import timedelta
 
 import pytest
 import redis
+from pydantic import SecretStr
 
 from headrace import clock
 from headrace.broker import BEAT_KEY
-from headrace.doctor import clocks
+from headrace.config import Provider
+from headrace.doctor import Level, clocks
+from headrace.doctor.provider import look_at_provider
 from tests import servers
 from tests.doctoring import KEY, only
 from tests.listener import listening
@@ -119,12 +122,40 @@ def test_a_folder_that_cannot_be_written(doctor, tmp_path):
 
 
 @on_one_database
+def test_a_folder_that_is_missing_is_told_and_not_made(doctor, tmp_path):
+    status, findings = doctor(data_dir=tmp_path / "some/where")
+
+    subject, level, what, advice = only(findings)
+    assert (status, subject, level) == (0, "disk", "warning")
+    assert f"{tmp_path}/some/where is not there yet" in what
+    assert "HEADRACE_DATA_DIR" in advice
+    assert not (tmp_path / "some").exists()
+
+
+@on_one_database
+def test_a_database_that_is_missing_is_told_and_not_made(doctor, tmp_path):
+    status, findings = doctor(database_url=f"sqlite:///{tmp_path}/some/where.db", data_dir=tmp_path / "some")
+
+    assert status == 1
+    assert [(found["subject"], found["level"]) for found in findings] == [
+        ("database", "wrong"),
+        ("disk", "warning"),
+    ]
+    assert "headrace migrate" in findings[0]["advice"]
+    assert not (tmp_path / "some").exists()
+
+
+@on_one_database
 def test_a_disk_with_less_room_than_wanted(doctor):
     status, findings = doctor(min_free_bytes=10**18)
 
-    subject, level, what, _ = only(findings)
-    assert (status, subject, level) == (1, "disk", "wrong")
-    assert "HEADRACE_MIN_FREE_BYTES" in what
+    assert status == 1
+    assert [(found["subject"], found["level"]) for found in findings] == [
+        ("database", "wrong"),
+        ("disk", "wrong"),
+    ]
+    assert all("HEADRACE_MIN_FREE_BYTES" in found["what"] for found in findings)
+    assert "where the database lies" in findings[0]["what"]
 
 
 @on_one_database
@@ -165,6 +196,30 @@ def test_a_provider_that_cannot_be_used(doctor, simulator, url, key, word):
     assert (status, subject, level) == (1, "provider default", "wrong")
     assert word in what
     assert key not in what
+
+
+@on_one_database
+@pytest.mark.parametrize("key", ["sk-of\r\ntwo", "sk-of two", "sk-…"])
+def test_a_key_that_cannot_be_one_is_named_and_not_shown(doctor, key):
+    status, findings = doctor(provider_key=key)
+
+    subject, level, what, _ = only(findings)
+    assert (status, subject, level) == (1, "configuration", "wrong")
+    assert "HEADRACE_PROVIDER_KEY" in what
+    assert "sk-" not in what
+
+
+@pytest.mark.parametrize("key", ["sk-of\r\ntwo", "sk-…"])
+def test_a_request_that_cannot_be_made_is_named_by_its_kind_alone(simulator, key):
+    provider = Provider(name="it", base_url=simulator.base_url, key=SecretStr(key))
+
+    (found,) = look_at_provider(provider)
+
+    assert (found.subject, found.level) == ("provider it", Level.WRONG)
+    assert found.what in (
+        "no request can be made: InvalidHeader",
+        "no request can be made: UnicodeEncodeError",
+    )
 
 
 @on_one_database

@@ -93,6 +93,10 @@ def test_the_same_command_goes_on_where_an_interrupted_one_stopped(tmp_path):
     with SimulatorProcess(SimulatorConfig(latency_ms=20)) as simulator:
         settings = {"HEADRACE_PROVIDER_URL": simulator.base_url, "HEADRACE_RPM": "900"}
         stopped_by(signal.SIGINT, 10, simulator, arguments, tmp_path, settings)
+        other = headrace(*arguments, "--on-ambiguous", "hold", cwd=tmp_path, **settings)
+        assert other.returncode == 2
+        assert "begun with --on-ambiguous retry" in other.stderr
+        assert len(other.stderr.splitlines()) == 1
         polite = simulator.stats()["answered"]
         stopped_by(signal.SIGKILL, polite + 20, simulator, arguments, tmp_path, settings)
 

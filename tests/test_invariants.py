@@ -15,7 +15,7 @@ from headrace.states import BatchStatus, JobState
 from headrace.store import batches, reading, tables
 from tests.invariants import Cancelled, Violated, check, check_rows
 from tests.pace import Limits
-from tests.scene import USAGE, WORKER, failed, retried, succeeded
+from tests.scene import USAGE, WORKER, failed, retried, snoozed, succeeded
 from tests.witness import Call, tokens_of
 
 pytest_plugins = ["tests.databases"]
@@ -85,7 +85,8 @@ def test_a_sound_scenario_is_accounted_for(store, scenario):
 def test_a_job_that_is_not_final_or_under_a_dead_worker_is_seen(store, scenario):
     _, calls, _ = scenario
     store.inline(2)
-    store.claim(1, worker="somebody-dead")
+    (claimed,) = store.claim(1)
+    store.set_job(claimed.job_id, worker_id="somebody-dead")
 
     told = broken(store, calls)
 
@@ -168,6 +169,34 @@ def test_a_secret_is_seen_wherever_it_lies(store, scenario, redis_client_url, tm
         )
 
     assert told.count("I9") == 4
+
+
+def refused_once(store):
+    """A job that succeeded at its second call; the witness."""
+    (job_id,) = store.inline()
+    (flight,) = store.fly()
+    calls = Told([call(flight, 429)])
+    store.land(snoozed(flight, status_code=429))
+    (again,) = store.fly()
+    store.land(succeeded(again))
+    return job_id, Told([*calls, call(again)])
+
+
+def test_an_attempt_that_a_refused_call_cost_is_seen(store):
+    job_id, calls = refused_once(store)
+    check(store.db, [calls])
+    store.set_job(job_id, attempts=2)
+
+    assert "I4 2 attempts counted, and 1 calls cost one" in broken(store, calls)
+
+
+def test_an_attempt_more_is_no_violation_after_a_crash_or_a_release(store):
+    job_id, calls = refused_once(store)
+    store.set_job(job_id, attempts=2)
+
+    check(store.db, [calls], released=[job_id])
+    store.set_job(job_id, crashes=1)
+    check(store.db, [calls])
 
 
 def test_an_attempt_that_never_ended_is_seen(store):

@@ -88,13 +88,15 @@ def test_calls_in_flight_are_put_back_before_others_take_their_places(in_use, li
     before = limiter.book(capped, "lane", asks(3))
     redis.flushdb()
 
-    after = limiter.book(capped, "lane", asks(3, prefix="next"))
+    limiter.settle(capped, [Settled("call-2", 0)])
+    after = limiter.book(capped, "lane", asks(3, prefix="next"), before.incarnation)
     assert (after.delays_seconds, after.wait_seconds) == ([], 0)
     assert after.incarnation != before.incarnation
     limiter.renew(capped, ["call-0", "call-1"], before.incarnation)
 
     assert limiter.look(capped).in_flight == 2
-    assert len(limiter.book(capped, "lane", asks(3, prefix="next")).delays_seconds) == 1
+    again = limiter.book(capped, "lane", asks(3, prefix="next"), after.incarnation)
+    assert len(again.delays_seconds) == 1
     limiter.renew(capped, ["call-2"], after.incarnation)
     assert limiter.look(capped).in_flight == 3, "what was settled meanwhile does not come back"
 

@@ -42,9 +42,9 @@ class Twins(RuleBasedStateMachine):
     def book(self, by, lane, tokens):
         calls = [(f"call-{self.count + place}", units) for place, units in enumerate(tokens)]
         self.count += len(calls)
-        before = self.callers[by].knowledge
+        before, informed = self.callers[by].knowledge, self.callers[by].informed
         now, *reply = self.callers[by].book(lane, calls)
-        wait, slots = self.model.book(now, lane, calls, before)
+        wait, slots = self.model.book(now, lane, calls, before, informed)
         assert reply == [wait, *slots]
         assert self.callers[by].knowledge == (self.model.made, self.model.empty_at)
         return calls[0][0], lane

@@ -1,6 +1,7 @@
 """Jobs that are leased to a living process which knows nothing of them."""
 
 from headrace.states import JobState, Outcome
+from headrace.store.sweeping import take_back
 from tests.scene import WORKER
 from worker.lost_claims import LostClaims
 from worker.stopping import StopFlag
@@ -39,6 +40,18 @@ def test_what_is_claimed_anew_between_the_looks_is_not_put_back(store):
     store.claim()
 
     looking.look()
+
+    assert {job.state for job in store.jobs(batch_id)} == {JobState.RUNNING}
+
+
+def test_what_was_claimed_anew_after_the_look_is_not_put_back(store):
+    batch_id = store.batch(1)
+    (first,) = store.claim()
+    store.release([first])
+    store.claim()
+
+    with store.db.begin() as session:
+        assert take_back(session, {first.job_id: first.token}) == 0
 
     assert {job.state for job in store.jobs(batch_id)} == {JobState.RUNNING}
 

@@ -1,5 +1,6 @@
 """The spool: what landed is on disk while the database is away, and lands when its process is dead."""
 
+import errno
 import os
 from dataclasses import replace
 
@@ -200,3 +201,38 @@ def test_a_database_that_is_away_is_no_refusal(store, folder):
     with attempts_away(store.db):
         assert not Writer(store.db, Spool(folder)).write([landing])
     assert not folder.exists()
+
+
+def test_a_large_file_of_which_most_is_written_is_made_anew(store, folder, spool, monkeypatch):
+    monkeypatch.setattr("worker.spool.LARGE_BYTES", 1000)
+    store.batch(30)
+    landings = [succeeded(flight) for flight in store.fly()]
+    spool.add(landings)
+
+    assert not spool.is_mostly_written(len(landings) // 2)
+    assert spool.is_mostly_written(2)
+    spool.rewrite(landings[-2:])
+
+    assert lines_in(folder) == 2
+    assert not spool.is_mostly_written(0)
+    spool.add(landings[:1])
+    assert lines_in(folder) == 3
+
+
+def test_a_file_that_cannot_be_made_anew_stays(store, folder, spool, monkeypatch):
+    store.batch(3)
+    landings = [succeeded(flight) for flight in store.fly()]
+    spool.add(landings)
+    monkeypatch.setattr("worker.spool.os.fsync", _no_room)
+
+    with pytest.raises(OSError, match="No space"):
+        spool.rewrite(landings[:1])
+
+    assert lines_in(folder) == 3
+    monkeypatch.undo()
+    spool.clear()
+    assert lines_in(folder) == 0
+
+
+def _no_room(_):
+    raise OSError(errno.ENOSPC, "No space left on device")

@@ -188,6 +188,59 @@ def test_a_late_answer_ends_a_held_job(store):
     assert state(store, flight) == JobState.SUCCEEDED
 
 
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.NOT_SENT])
+def test_a_held_job_whose_only_call_was_not_paid_for_goes_on(store, outcome):
+    batch_id = careful_batch(store)
+    (flight,) = store.fly()
+    store.set_job(flight.claim.job_id, max_attempts=1)
+    store.rescue(WORKER)
+    assert state(store, flight) == JobState.HELD
+
+    store.land(replace(snoozed(flight), outcome=outcome))
+
+    job = store.job(flight.claim.job_id)
+    assert (job.state, job.attempts, job.error_code) == (JobState.QUEUED, 0, None)
+    assert doubts(store, batch_id) == (0, 0)
+    (again,) = store.fly()
+    assert store.land(succeeded(again)) == [batch_id]
+
+
+def test_a_held_job_whose_only_call_was_answered_with_a_refusal_for_good_fails_with_it(store):
+    batch_id = careful_batch(store)
+    (flight,) = store.fly()
+    store.rescue(WORKER)
+
+    assert store.land(failed(flight)) == [batch_id]
+
+    job = store.job(flight.claim.job_id)
+    assert (job.state, job.status_code) == (JobState.FAILED, 400)
+
+
+def test_a_job_is_held_on_for_another_call_for_three_crashes_and_for_a_call_that_was_paid(store):
+    careful_batch(store, lines=3)
+    twice, thrice, paid = store.fly()
+    store.set_job(thrice.claim.job_id, crashes=2)
+    store.rescue(WORKER)
+    store.unhold(twice.claim.job_id)
+    (again,) = store.fly()
+    store.land(retried(again))
+
+    store.land(snoozed(twice), snoozed(thrice), replace(failed(paid), usage=USAGE))
+
+    assert {state(store, flight) for flight in (twice, thrice, paid)} == {JobState.HELD}
+
+
+def test_a_job_of_a_cancelled_batch_that_was_held_does_not_go_on(store):
+    batch_id = careful_batch(store)
+    (flight,) = store.fly()
+    store.rescue(WORKER)
+    store.cancel_batch(batch_id)
+
+    store.land(snoozed(flight))
+
+    assert state(store, flight) == JobState.CANCELLED
+
+
 def test_a_job_that_is_let_go_can_run_even_with_no_attempt_left_and_three_crashes(store):
     batch_id = careful_batch(store)
     (flight,) = store.fly()

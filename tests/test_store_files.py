@@ -79,8 +79,9 @@ def test_a_batch_reads_its_input_until_it_is_final(store, status):
     final = status in {"failed", "completed", "expired", "cancelled"}
 
     with store.db.read() as session:
-        assert files.unfinished_batch_of(session, file_id) == (None if final else batch_id)
-        assert files.unfinished_batch_of(session, "file-other") is None
+        assert files.unfinished_batch_of(session, store.key_id, file_id) == (None if final else batch_id)
+        assert files.unfinished_batch_of(session, store.key_id, "file-other") is None
+        assert files.unfinished_batch_of(session, "key_other", file_id) is None
 
 
 def test_a_deleted_file_is_gone(store):

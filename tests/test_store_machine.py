@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -76,6 +77,12 @@ class StoreMachine(RuleBasedStateMachine):
         self.claims = []
         self.flights = []
         self.ended = {}
+
+    @initialize(holds=st.booleans())
+    def choose(self, holds):
+        """What the batch wants to become of ambiguous calls."""
+        self.model.holds = holds
+        self.scene.set_batch(self.batch_id, hold_ambiguous=holds)
 
     @rule(hand=HANDS, limit=st.integers(1, 5))
     def claim(self, hand, limit):
@@ -159,8 +166,9 @@ class StoreMachine(RuleBasedStateMachine):
             self.scene.cancel(job_id)
             self.model.cancel(job_id)
         else:
-            assert self.scene.cancel_batch(self.batch_id) != self.model.cancelling
-            self.model.cancelling = True
+            accepted = self.scene.cancel_batch(self.batch_id)
+            assert self.all_ended() or accepted != self.model.cancelling
+            self.model.cancelling |= accepted
 
     @precondition(lambda self: self.model.cancelling or self.model.now >= self.model.expires_at)
     @rule()
@@ -215,8 +223,11 @@ class StoreMachine(RuleBasedStateMachine):
         check_rows(self.scene.db)
         self.scene.close(self.batch_id)
         status = self.scene.batch_row(self.batch_id).status
-        all_ended = all(job.state in FINAL for job in self.model.jobs.values() if job.in_batch)
-        assert (status == BatchStatus.FINALIZING) == (all_ended and not self.model.cancelling)
+        assert (status == BatchStatus.FINALIZING) == (self.all_ended() and not self.model.cancelling)
+
+    def all_ended(self):
+        """Whether nothing is left of the batch to be cancelled: the last landing may have closed it."""
+        return all(job.state in FINAL for job in self.model.jobs.values() if job.in_batch)
 
 
 def test_no_order_of_the_verbs_breaks_a_promise(store, monkeypatch):

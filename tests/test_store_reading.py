@@ -1,6 +1,7 @@
 """Jobs as their owners see them."""
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import InvalidRequestError
 
 from headrace.states import JobState
@@ -40,6 +41,7 @@ def test_jobs_are_listed_page_by_page_by_batch_and_by_state(store):
     assert page(store, limit=2) == [first, second]
     assert page(store, after=second, limit=2) == [third, inline[0]]
     assert page(store, Filter(batch_id=batch_id), after=first) == [second, third]
+    assert page(store, Filter(batch_id=batch_id), after=inline[0]) == []
     assert page(store, Filter(state=JobState.SUCCEEDED)) == [first]
     assert page(store, Filter(batch_id=batch_id, state=JobState.QUEUED)) == [second, third]
     assert page(store, Filter(batch_id="batch_other")) == []
@@ -83,3 +85,38 @@ def test_a_result_has_what_its_line_is_made_of(store):
         "error_code": None,
         "error_message": None,
     }
+
+
+STATES = [None, *JobState]
+
+
+@pytest.mark.parametrize("after", [0, 7])
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_a_page_of_a_batch_is_found_by_the_batch_and_not_among_all_jobs_of_its_key(store, state, after):
+    plan = plan_of(store, lambda: page(store, Filter("batch_1", state), after=after))
+
+    found = [
+        step
+        for step in plan
+        if step.startswith("SEARCH jobs") and "rowid" not in step and "PRIMARY" not in step
+    ]
+    assert len(found) == 1
+    assert "batch_id=?" in found[0], plan
+
+
+def plan_of(store, read):
+    """How SQLite goes about the last statement of `read`."""
+    ran = []
+
+    def note(_connection, _cursor, statement, parameters, *_):
+        ran.append((statement, parameters))
+
+    event.listen(store.db.engine, "before_cursor_execute", note)
+    try:
+        read()
+    finally:
+        event.remove(store.db.engine, "before_cursor_execute", note)
+    statement, parameters = ran[-1]
+    with store.db.engine.connect() as connection:
+        return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]

@@ -6,7 +6,7 @@ import pytest
 
 from headrace.clock import now
 from headrace.states import JobState, Outcome
-from headrace.store import workers
+from headrace.store import jobs, workers
 from headrace.store.sweeping import MAX_CRASHES
 from tests.scene import LANE, WORKER, retried, succeeded
 
@@ -49,11 +49,11 @@ def test_jobs_of_living_workers_are_left_alone(store):
     assert store.rescue("worker-2") == 0
 
 
-def test_jobs_of_workers_that_nobody_knows_are_orphans(store):
+def test_a_worker_that_nobody_knows_gets_no_jobs(store):
     (job_id,) = store.inline()
-    store.claim(worker="never-registered")
 
-    assert store.rescue() == 1
+    with store.db.begin() as session:
+        assert jobs.claim(session, LANE, 10, "never-registered") == []
     assert store.job(job_id).state == JobState.QUEUED
 
 

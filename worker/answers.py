@@ -47,23 +47,32 @@ def error_of(body: bytes) -> Mapping[str, Any]:
     error = document.get("error", document)
     if isinstance(error, Mapping) and error:
         return error
-    return {"message": str(error) if error else excerpt(body)}
+    return {"message": error or excerpt(body)}
 
 
 def message_of(error: Mapping[str, Any]) -> str:
     """The provider's words."""
-    return clean(str(error.get("message") or error.get("detail") or "the provider gave no reason"))
+    return _words(error.get("message") or error.get("detail") or "the provider gave no reason")
 
 
 def code_of(error: Mapping[str, Any]) -> str | None:
     """Its code, else its type."""
     code = error.get("code") or error.get("type")
-    return clean(str(code)) if code else None
+    return _words(code) if code else None
+
+
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """The provider's name for the call."""
+    request_id = headers.get("x-request-id")
+    return clean(request_id) if request_id else None
 
 
 def is_empty_account(error: Mapping[str, Any]) -> bool:
     """Whether it is money that is missing."""
-    return error.get("type") == "insufficient_quota" or error.get("code") in EMPTY_ACCOUNT_CODES
+    code = error.get("code")
+    return error.get("type") == "insufficient_quota" or (
+        isinstance(code, str) and code in EMPTY_ACCOUNT_CODES
+    )
 
 
 def is_too_large(error: Mapping[str, Any]) -> bool:
@@ -107,8 +116,16 @@ def excerpt(body: bytes) -> str:
 
 
 def clean(text: str) -> str:
-    """Short, and without NUL, which PostgreSQL cannot store."""
-    return text.replace("\0", "")[:EXCERPT_CHARACTERS]
+    """Short, and without NUL, which PostgreSQL cannot store, and half an emoji, which nothing can."""
+    return text.replace("\0", "")[:EXCERPT_CHARACTERS].encode(errors="replace").decode()
+
+
+def _words(value: Any) -> str:
+    """What should be a text, and may be any JSON."""
+    try:
+        return clean(str(value))
+    except RecursionError:
+        return "the provider gave a reason that is nested too deep to be read"
 
 
 def _parsed(body: bytes) -> Any:

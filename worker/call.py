@@ -1,6 +1,7 @@
 """One HTTP call to a provider: under a total deadline, never redirected, never larger than a cap."""
 
 from collections.abc import Mapping
+from http.cookiejar import DefaultCookiePolicy
 from typing import NamedTuple
 
 import gevent
@@ -13,7 +14,7 @@ from tenacity import (
     stop_after_delay,
     wait_random_exponential,
 )
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError, LocationValueError, NewConnectionError
 
 from headrace import __version__
 from headrace.config import Provider, Route
@@ -22,6 +23,14 @@ from worker.connections import Adapter
 
 CONNECT_SECONDS = 10.0
 CHUNK_BYTES = 64 * 1024
+UNMADE = (  # what is wrong with a URL or a header, found before anything is sent
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    LocationValueError,
+    UnicodeError,
+)
 
 
 class Answer(NamedTuple):
@@ -93,6 +102,8 @@ class Caller:
             response = session.post(
                 url, data=body, headers=headers, timeout=timeout, allow_redirects=False, stream=True
             )
+        except UNMADE as error:  # its words may have the key
+            return NotSent(f"{type(error).__name__}: no request can be made of the provider's URL and key")
         except requests.RequestException as error:
             if _never_left(error):
                 raise _NeverSent(_root(error)) from error
@@ -121,9 +132,18 @@ class _NeverSent(Exception):
     """A connection that was never made."""
 
 
+class _Session(requests.Session):
+    """One that does not even look where a redirect leads: what it finds there can raise anything."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+        """Called by requests for every answer."""
+        return
+
+
 def _new_session(provider: Provider) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False  # no proxy and no .netrc may see the key
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # calls share nothing but connections
     session.mount(provider.base_url, Adapter())
     session.headers["User-Agent"] = f"headrace/{__version__}"
     key = provider.secret()

@@ -9,7 +9,7 @@ from urllib3.exceptions import NewConnectionError
 
 from headrace.failpoints import failpoint
 
-OPEN_CONNECTIONS = 1000
+OPEN_CONNECTIONS = 2000  # as many calls as a lane has in flight in a process
 
 
 class Adapter(HTTPAdapter):

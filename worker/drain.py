@@ -25,6 +25,7 @@ from worker.call import Answer
 from worker.departures import Departures
 from worker.estimates import Estimator
 from worker.flights import Booked
+from worker.refusals import described
 from worker.room import Room
 from worker.stopping import StopFlag
 
@@ -111,7 +112,7 @@ class Drain:
             self._claim()
             return self._book() if self._claimed else self._idle(end - time.monotonic())
         except (SQLAlchemyError, Unavailable) as error:
-            log.warning("lane %s waits: %s", self._lane, error)
+            log.warning("lane %s waits: %s", self._lane, described(error))
             return RETRY_SECONDS
 
     def _claim(self) -> None:
@@ -129,7 +130,7 @@ class Drain:
             return early
         leaving = [Departure(held, new_id("att_"), self._estimator.tokens(held)) for held in self._claimed]
         asks = [Ask(departure.attempt_id, departure.tokens_booked) for departure in leaving]
-        booking = self._tools.limiter.book(self._route.quota, self._lane, asks)
+        booking = self._tools.limiter.book(self._route.quota, self._lane, asks, self._incarnation)
         if booking.incarnation != self._incarnation:  # Redis knows nothing of what is in flight
             self.renew()
             self._incarnation = booking.incarnation
@@ -183,7 +184,7 @@ class Drain:
         if usage != NO_USAGE:
             self._estimator.learn(called, usage)
         if is_unlimited(self._configured.quota):
-            self._route = adopted(self._configured, self._lane, answer.headers)
+            self._route = adopted(self._configured, self._route, self._lane, answer.headers)
 
     def _ended(self, attempt_id: str) -> None:
         self._under_way.pop(attempt_id, None)

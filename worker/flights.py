@@ -19,6 +19,7 @@ from headrace.states import Outcome
 from headrace.store.jobs import Departure
 from headrace.store.landings import Landing, Verb
 from headrace.usage import NO_USAGE, Usage
+from worker.answers import request_id_of
 from worker.call import Answer, Caller, Lost, NotSent, Result
 from worker.closures import Closures
 from worker.landing import Landed, Lander
@@ -83,12 +84,9 @@ class Flights:
         leaving, route = booked.leaving, booked.route
         result = self._call(leaving, route)
         failpoint("answered")
-        verdict = judge(result, _circumstances(leaving, booked.welcome()))
-        if verdict.pause:
-            self._close(route, leaving.claim.lane, verdict.pause)
-        if isinstance(result, Answer):
-            booked.learn(result, verdict.usage or NO_USAGE)
+        verdict = _judged(result, leaving, booked.welcome())
         self._hand_over(booked, verdict, result)
+        self._heed(booked, verdict, result)
 
     def _hand_over(self, booked: Booked, verdict: Verdict, result: Result) -> None:
         leaving = booked.leaving
@@ -100,9 +98,18 @@ class Flights:
         try:
             return self._caller.call(route, claim.endpoint, claim.body, leaving.attempt_id)
         except Exception as error:
-            # A fault of ours must not leave the job running for ever.
             log.exception("the call of job %d failed in our own code", claim.job_id)
-            return Lost("internal_error", f"headrace failed: {type(error).__name__}")
+            return _own_fault(error)
+
+    def _heed(self, booked: Booked, verdict: Verdict, result: Result) -> None:
+        """What the answer says to other calls. It is handed over by now, so that nothing here can lose it."""
+        try:
+            if verdict.pause:
+                self._close(booked.route, booked.leaving.claim.lane, verdict.pause)
+            if isinstance(result, Answer):
+                booked.learn(result, verdict.usage or NO_USAGE)
+        except Exception:
+            log.exception("what the answer to job %d tells was not heeded", booked.leaving.claim.job_id)
 
     def _close(self, route: Route, lane: str, pause: Pause) -> None:
         log.warning("quota %s closed for %.1f s", route.quota.name, pause.seconds)
@@ -117,6 +124,19 @@ class Flights:
 def is_past(slot: float, seconds: float = LATE_SECONDS) -> bool:
     """Whether a call would come so late that it belongs to another slot, or to another worker."""
     return time.monotonic() - slot > seconds
+
+
+def _judged(result: Result, leaving: Departure, welcome: bool) -> Verdict:
+    try:
+        return judge(result, _circumstances(leaving, welcome))
+    except Exception as error:
+        log.exception("the answer to job %d cannot be judged", leaving.claim.job_id)
+        return judge(_own_fault(error), _circumstances(leaving, welcome))
+
+
+def _own_fault(error: Exception) -> Lost:
+    """A fault of ours must not leave the job running for ever."""
+    return Lost("internal_error", f"headrace failed: {type(error).__name__}")
 
 
 def _circumstances(leaving: Departure, welcome: bool) -> Circumstances:
@@ -135,7 +155,7 @@ def _landing(leaving: Departure, verdict: Verdict, result: Result) -> Landing:
         usage=verdict.usage or NO_USAGE,
         run_at=now() + timedelta(seconds=verdict.delay_seconds),
         status_code=verdict.status,
-        request_id=result.headers.get("x-request-id") if isinstance(result, Answer) else None,
+        request_id=request_id_of(result.headers) if isinstance(result, Answer) else None,
         answer=verdict.answer,
         error_code=verdict.code,
         error_message=verdict.message,

@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from headrace.db import Database
 from headrace.failpoints import failpoint
 from headrace.store import workers
+from worker.refusals import described
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Heartbeat:
             try:
                 self._beat()
             except SQLAlchemyError as error:
-                log.warning("no heartbeat: %s", error)
+                log.warning("no heartbeat: %s", described(error))
 
     def _beat(self) -> None:
         failpoint("heartbeat", _lost)

@@ -87,7 +87,9 @@ class Lander:
         """Put on disk what waits and is not there yet."""
         unsaved = self._waiting[self._spooled :]
         try:
-            if unsaved:
+            if unsaved and self._spool.is_mostly_written(len(self._waiting)):
+                self._spool.rewrite(landed.landing for landed in self._waiting)
+            elif unsaved:
                 self._spool.add(landed.landing for landed in unsaved)
                 log.warning("%d landings wait in the spool", len(self._waiting))
         except OSError as error:

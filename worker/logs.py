@@ -15,6 +15,7 @@ def set_up_logs(level: str) -> None:
     sys.__stdout__ = sys.stdout = _Unfailing(1)  # type: ignore[assignment,misc]
     sys.__stderr__ = sys.stderr = _Unfailing(2)  # type: ignore[assignment,misc]
     logging.basicConfig(stream=sys.stderr, level=level.upper(), format=FORMAT, force=True)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # a full pool is no event
     for chatty in ("celery.app.trace", "celery.worker.strategy", "kombu", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 

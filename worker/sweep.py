@@ -17,6 +17,7 @@ from headrace.dispatch import wake, wake_finalise, wake_ingest
 from headrace.errors import Unavailable
 from headrace.failpoints import failpoint
 from headrace.store import batches, sweeping, workers
+from worker.refusals import described
 from worker.stopping import StopFlag
 from worker.tidying import Tidying
 from worker.watching import Watch
@@ -76,7 +77,7 @@ class Sweeper:
                     return
                 duty()
         except (SQLAlchemyError, RedisError, Unavailable, OSError) as error:
-            log.warning("a sweep broke off: %s", error)
+            log.warning("a sweep broke off: %s", described(error))
 
     def _leads(self) -> bool:
         try:

@@ -1,5 +1,6 @@
 """The Celery tasks. Their names are a wire contract; their argument is a lane's or a batch's name."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,9 @@ from worker.finalise import finalise
 from worker.ingest import Ingest
 from worker.logs import set_up_logs
 from worker.process import Process
+from worker.refusals import described
+
+log = logging.getLogger(__name__)
 
 _running: list[Process] = []
 
@@ -22,7 +26,8 @@ _running: list[Process] = []
 @app.task(name=DRAIN)
 def drain(lane: str) -> None:
     """Make the due calls of a lane."""
-    process().drain(lane)
+    with _told(f"lane {lane}"):
+        process().drain(lane)
 
 
 @app.task(name=INGEST)
@@ -30,14 +35,16 @@ def ingest(batch_id: str) -> None:
     """Make jobs of a batch's input."""
     here = process()
     reader = Ingest(batch_id, here.db, here.settings, here.config, here.stop)
-    here.alone(batch_id, reader.run)
+    with _told(f"the input of {batch_id}"):
+        here.alone(batch_id, reader.run)
 
 
 @app.task(name=FINALISE)
 def finalise_batch(batch_id: str) -> None:
     """Write the files of a batch that is done."""
     here = process()
-    here.alone(batch_id, lambda: finalise(batch_id, here.db, here.settings.files_dir))
+    with _told(f"the files of {batch_id}"):
+        here.alone(batch_id, lambda: finalise(batch_id, here.db, here.settings.files_dir))
 
 
 @app.task(name=SWEEP)
@@ -82,6 +89,15 @@ def _stopping(**_: Any) -> None:
 def _stopped(**_: Any) -> None:
     for here in _running:
         here.shut_down()
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """A line in the log, and no traceback, which may quote a row. The next sweep asks for the work again."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        log.warning("%s broke off: %s", what, described(error))
 
 
 @contextmanager

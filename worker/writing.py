@@ -40,8 +40,7 @@ class Writer:
         return True
 
     def _write_alone(self, landing: Landing) -> bool:
-        failed = _as_failure(landing)
-        for form in (landing, failed, replace(failed, usage=NO_USAGE)):
+        for form in _forms(landing):
             try:
                 self._land([form])
             except WRITE_ERRORS as error:
@@ -71,6 +70,15 @@ class Writer:
             log.warning("attempt %s is refused and cannot be kept: %s", landing.attempt_id, error)
             return False
         return True
+
+
+def _forms(landing: Landing) -> list[Landing]:
+    """The landing, and what is left of it where the database takes it not: less and less."""
+    failed = _as_failure(landing)
+    end = [failed, replace(failed, usage=NO_USAGE)]
+    if landing.verb in (Verb.RETRY, Verb.SNOOZE):  # the job goes again, whatever was said to it
+        end.insert(0, replace(landing, request_id=None, error_code=None, error_message=None, notice=None))
+    return [landing, *end]
 
 
 def _as_failure(landing: Landing) -> Landing:

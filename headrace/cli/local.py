@@ -14,12 +14,14 @@ from headrace.cli.submission import check_accepted, submit
 from headrace.cli.terminal import near
 from headrace.client import BatchView, Client, Unreachable
 from headrace.embedded import Stack
+from headrace.errors import ConfigurationError
 from headrace.states import BatchStatus
 
 HASH_KEY = "headrace_input_sha256"
 RESUMABLE = frozenset(
     {BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS, BatchStatus.FINALIZING, BatchStatus.COMPLETED}
 )
+CALLING = frozenset({BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS})
 
 
 def run_here(
@@ -48,7 +50,7 @@ def run_on(
     client = Client(stack.base_url, stack.api_key)
     collected = _Collected(stack.folder.path / "collected")
     try:
-        batch = _unfinished(client, made, collected)
+        batch = _unfinished(client, made, collected, on_ambiguous)
         batch = batch or submit(client, made, on_ambiguous, **{HASH_KEY: made.sha256})
         if on_ambiguous == "hold":
             where = f"--url {stack.base_url} --data-dir {near(stack.folder.path)}"
@@ -63,12 +65,20 @@ def run_on(
     return batch, outcomes
 
 
-def _unfinished(client: Client, made: Input, collected: "_Collected") -> BatchView | None:
-    """The newest batch of the same requests, if its results were never collected: they are paid for."""
+def _unfinished(client: Client, made: Input, collected: "_Collected", on_ambiguous: str) -> BatchView | None:
+    """The newest batch of the same requests, if its results were never collected: they are paid for.
+
+    Raises ConfigurationError if calls of it may come that go by another policy than this one.
+    """
     same = (batch for batch in client.batches() if batch.metadata.get(HASH_KEY) == made.sha256)
     newest = next(same, None)
     if newest is None or newest.status not in RESUMABLE or newest.id in collected:
         return None
+    if newest.on_ambiguous != on_ambiguous and newest.status in CALLING:
+        raise ConfigurationError(
+            f"{newest.id} has these requests, is not done, and was begun with --on-ambiguous "
+            f"{newest.on_ambiguous}: go on with that, or begin afresh in another --data-dir"
+        )
     typer.echo(f"resuming {newest.id}: {newest.done:,} of {newest.total:,} are done already")
     return newest
 

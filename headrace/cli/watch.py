@@ -16,7 +16,8 @@ from headrace.client import Client
 def watch(batch_id: BatchArgument, url: Url = DEFAULT_URL, data_dir: DataDir = None) -> None:
     """Show how far a batch is until it is final; then its counts, its tokens, and why requests failed.
 
-    Exit status: 0 if all requests succeeded, else 1. Ctrl-C ends the watching, not the batch.
+    Exit status: 0 if all requests succeeded, 1 if some did not, 2 if the input was refused (nothing was
+    sent), 130 if interrupted. Ctrl-C ends the watching, not the batch.
     """
     with connected(url, data_dir) as client:
         raise typer.Exit(watch_to_end(client, batch_id))

@@ -10,9 +10,11 @@ import requests
 from headrace.client.form import FileForm
 from headrace.client.transport import Refused, Transport, Unreachable
 from headrace.client.views import BatchView, HeldView, ResultsPage
+from headrace.ids import new_id
 
 UPLOAD_TIMEOUT_SECONDS = (5.0, 600.0)
 RESULTS_PAGE = 500
+IDEMPOTENCY_KEY = "Idempotency-Key"
 
 T = TypeVar("T")
 Shown = TypeVar("Shown", BatchView, HeldView)
@@ -21,7 +23,8 @@ Shown = TypeVar("Shown", BatchView, HeldView)
 class Client:
     """Calls one headrace with one key. Every method raises Refused or Unreachable.
 
-    Reading is repeated when that may help; what submits or changes is sent once.
+    Reading is repeated when that may help, and so is what makes a batch, under one key; the rest is sent
+    once.
     """
 
     def __init__(self, base_url: str, api_key: str) -> None:
@@ -52,7 +55,7 @@ class Client:
     def create_batch(
         self, file_id: str, endpoint: str, metadata: Mapping[str, str], on_ambiguous: str = "retry"
     ) -> BatchView:
-        """Have the requests of an uploaded file run."""
+        """Have the requests of an uploaded file run: once, however often an answer is lost."""
         wanted = {
             "input_file_id": file_id,
             "endpoint": endpoint,
@@ -60,7 +63,8 @@ class Client:
             "metadata": dict(metadata),
             "on_ambiguous": on_ambiguous,
         }
-        return _understood(self._transport.once("POST", "/v1/batches", json=wanted), _batch)
+        key = {IDEMPOTENCY_KEY: new_id("once_")}
+        return _understood(self._transport.patiently("POST", "/v1/batches", json=wanted, headers=key), _batch)
 
     def batch(self, batch_id: str) -> BatchView:
         """The batch as it stands."""

@@ -53,7 +53,11 @@ class Transport:
 
     def get(self, path: str, query: dict[str, str | int] | None = None) -> requests.Response:
         """Ask, and ask again for up to 30 s if that may help."""
-        return self._patiently(self.once, "GET", path, params=query)
+        return self.patiently("GET", path, params=query)
+
+    def patiently(self, method: str, path: str, **options: Any) -> requests.Response:
+        """One request, sent again for up to 30 s if that may help: only for what may come twice."""
+        return self._patiently(self.once, method, path, **options)
 
     def once(self, method: str, path: str, **options: Any) -> requests.Response:
         """One request, with the options of `requests`."""

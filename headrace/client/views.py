@@ -24,6 +24,7 @@ class BatchView:
     notice: str | None
     metadata: Mapping[str, str]
     held: int
+    on_ambiguous: str
 
     @classmethod
     def of(cls, shown: Mapping[str, Any]) -> Self:
@@ -41,6 +42,7 @@ class BatchView:
             notice=shown.get("notice"),
             metadata=shown["metadata"] or {},
             held=shown.get("held", 0),
+            on_ambiguous=shown.get("on_ambiguous", "retry"),
         )
 
     @property

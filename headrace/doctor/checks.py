@@ -9,7 +9,7 @@ from headrace.config import load_config
 from headrace.db import Database
 from headrace.doctor.broker import look_at_beat, look_at_broker
 from headrace.doctor.clocks import look_at_clocks
-from headrace.doctor.database import is_there, look_at_database
+from headrace.doctor.database import absent, look_at_database
 from headrace.doctor.disk import look_at_disk, look_at_spool
 from headrace.doctor.examination import PATIENCE_SECONDS, examine
 from headrace.doctor.findings import Check, Finding, wrong
@@ -39,13 +39,13 @@ def diagnose(settings: Settings, patience_seconds: float = PATIENCE_SECONDS) -> 
 def _checks(settings: Settings, database: Database | None, redis: "Redis | None") -> Iterator[Check]:
     yield Check("versions", look_at_versions)
     if database is not None:
-        yield Check("database", partial(look_at_database, database))
+        yield Check("database", partial(look_at_database, database, settings.min_free_bytes))
     if redis is not None:
         yield Check("broker", partial(look_at_broker, redis, settings.redis_url))
         yield Check("beat", partial(look_at_beat, redis))
     yield Check("disk", partial(look_at_disk, settings.data_dir, settings.min_free_bytes))
     yield Check("spool", partial(look_at_spool, settings.data_dir))
-    if database is not None and is_there(database.engine):
+    if database is not None:
         yield Check("clock", partial(look_at_clocks, database, redis))
         yield Check("workers", partial(look_at_workers, database, settings.lease_seconds))
         yield Check("jobs", partial(look_at_held_jobs, database))
@@ -64,6 +64,9 @@ def _of_providers(settings: Settings, faults: list[Finding]) -> list[Check]:
 
 
 def _database(settings: Settings, faults: list[Finding]) -> Database | None:
+    if missing := absent(settings.database):
+        faults.append(missing)
+        return None
     try:
         return Database(settings.database)
     except (ConfigurationError, OSError) as error:

@@ -1,50 +1,48 @@
-"""The database: what it is, whether it can be written, how far away it is, where its schema stands."""
+"""The database: what it is, how far away it is, where its schema stands, and whether it can be written."""
 
 import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import Engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine, make_url, text
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from headrace.db import Database
 from headrace.doctor.findings import Finding, ok, warning, wrong
+from headrace.doctor.writing import SUBJECT, look_at_writing, reason
 from headrace.migrations import Standing, standing
 from headrace.sqlite import SAFE_SQLITE
 
-SUBJECT = "database"
 PINGS = 5
 SLOW_SECONDS = 0.1
 WANTED_POSTGRES = (14,)
 
 
-def look_at_database(database: Database) -> Iterator[Finding]:
+def look_at_database(database: Database, min_free_bytes: int) -> Iterator[Finding]:
     """Findings until one says that it makes no sense to look further."""
     engine = database.engine
-    if not is_there(engine):
-        yield wrong(
-            SUBJECT, f"there is no {engine.url.database} yet", "run `headrace up`, or only `headrace migrate`"
-        )
-        return
     try:
         yield _kind(database)
         yield _distance(database)
-        yield _schema(engine)
-        yield _writable(database)
+        where = standing(engine)
+        yield _schema(where)
+        if where is not Standing.ABSENT:
+            yield from look_at_writing(database, min_free_bytes)
     except SQLAlchemyError as error:
         yield _away(engine, reason(error))
 
 
-def is_there(engine: Engine) -> bool:
-    """Connecting to SQLite would make the file."""
-    return engine.dialect.name != "sqlite" or Path(engine.url.database or "").exists()
-
-
-def reason(error: SQLAlchemyError) -> str:
-    """The driver's own words, in one line."""
-    said = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
-    return " ".join(said.split())
+def absent(url: str) -> Finding | None:
+    """That there is no SQLite database yet: connecting would make it, and its folder."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # who connects says so
+        return None
+    file = parsed.database
+    if parsed.get_backend_name() != "sqlite" or file in (None, "", ":memory:") or Path(file or "").exists():
+        return None
+    return wrong(SUBJECT, f"there is no {file} yet", "run `headrace up`, or only `headrace migrate`")
 
 
 def _place(engine: Engine) -> str:
@@ -101,8 +99,8 @@ def _distance(database: Database) -> Finding:
     return ok(SUBJECT, said)
 
 
-def _schema(engine: Engine) -> Finding:
-    match standing(engine):
+def _schema(where: Standing) -> Finding:
+    match where:
         case Standing.ABSENT:
             return wrong(SUBJECT, "it has no tables of headrace", "run `headrace migrate`")
         case Standing.OLDER:
@@ -112,13 +110,3 @@ def _schema(engine: Engine) -> Finding:
             return warning(SUBJECT, what, "replace the processes here by the newer version too")
         case Standing.CURRENT:
             return ok(SUBJECT, "its schema is that of this version")
-
-
-def _writable(database: Database) -> Finding:
-    try:
-        with database.begin() as session:
-            session.execute(text("SELECT 1"))  # on SQLite, this takes the write lock
-    except SQLAlchemyError as error:
-        advice = "see to the rights and the space of its folder, and to who holds its lock"
-        return wrong(SUBJECT, f"it cannot be written: {reason(error)}", advice)
-    return ok(SUBJECT, "it can be written")

@@ -17,12 +17,17 @@ KEPT = (".rejected", ".bad")  # for a person: refused by the database, or not to
 def look_at_disk(folder: Path, min_free_bytes: int) -> Iterator[Finding]:
     """Whether it can be written for good, and how much room there is."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.stat()
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"headrace")
             probe.flush()
             os.fsync(probe.fileno())
         free = free_bytes(folder)
+    except FileNotFoundError:
+        yield warning(
+            SUBJECT, f"{folder} is not there yet", "`headrace up` makes it; else correct HEADRACE_DATA_DIR"
+        )
+        return
     except OSError as error:
         what = f"{folder} cannot be written: {os.strerror(error.errno or 0)}"
         yield wrong(SUBJECT, what, "correct HEADRACE_DATA_DIR, or the rights of the folder")

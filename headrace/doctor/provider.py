@@ -21,7 +21,7 @@ def look_at_provider(provider: Provider) -> Iterator[Finding]:
         return
     try:
         status, seconds = _asked(provider)
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:
         yield wrong(subject, *_unreached(provider, error))
         return
     yield _judged(subject, provider, status, seconds)
@@ -40,7 +40,9 @@ def _asked(provider: Provider) -> tuple[int, float]:
             return response.status_code, response.elapsed.total_seconds()
 
 
-def _unreached(provider: Provider, error: requests.RequestException) -> tuple[str, str]:
+def _unreached(provider: Provider, error: Exception) -> tuple[str, str]:
+    if isinstance(error, ValueError):  # a header or a URL that cannot be: its words may have the key
+        return f"no request can be made: {type(error).__name__}", "correct its base_url and its key"
     cause = _cause(error)
     said = f"{provider.base_url} cannot be reached: {type(cause).__name__}: {cause}"
     if isinstance(error, requests.exceptions.SSLError):

@@ -1,5 +1,9 @@
 """The schema's history (Alembic), and the two things done with it: upgrade, and ask where it stands."""
 
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum, auto
 from pathlib import Path
 
@@ -7,10 +11,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
+
+from headrace.errors import Unavailable
 
 HERE = Path(__file__).parent
 UPGRADE_LOCK = 4_870_210  # any constant: two processes that upgrade take turns
+TURN_SECONDS = 3600.0  # an index of a large table takes its time
+TURN_PAUSE_SECONDS = 0.5
 
 
 class Standing(Enum):
@@ -25,16 +33,48 @@ class Standing(Enum):
 def upgrade(engine: Engine) -> None:
     """Bring the schema to the newest revision; safe to call from several processes at once.
 
-    One that is newer than this code stays as it is: others are being upgraded already.
+    One that is newer than this code stays as it is: others are being upgraded already. On PostgreSQL it may
+    be in use meanwhile, and an upgrade that was interrupted goes on. Raises Unavailable.
     """
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
-        if _is_newer(MigrationContext.configure(connection).get_current_revision()):
-            return
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection, _turn(connection):
+            _upgrade(connection)
+    else:
+        with engine.begin() as connection:
+            _upgrade(connection)
+
+
+def _upgrade(connection: Connection) -> None:
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if connection.dialect.name == "postgresql":
+        connection.rollback()  # Alembic shall have its own transactions
+    if _is_newer(revision):
+        return
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+@contextmanager
+def _turn(connection: Connection) -> Iterator[None]:
+    """Only we upgrade. Who waits for it asks now and then: an index waits for all who wait in a statement."""
+    give_up = time.monotonic() + TURN_SECONDS
+    while not _ask(connection, "pg_try_advisory_lock"):
+        if time.monotonic() > give_up:
+            raise Unavailable("another process upgrades this database, and does not come to its end")
+        time.sleep(random.uniform(0.5, 1) * TURN_PAUSE_SECONDS)
+    try:
+        yield
+    finally:
+        if not connection.invalidated:  # else the lock went with it
+            connection.rollback()
+            _ask(connection, "pg_advisory_unlock")
+
+
+def _ask(connection: Connection, function: str) -> bool:
+    answer = bool(connection.execute(text(f"SELECT {function}(:key)"), {"key": UPGRADE_LOCK}).scalar_one())
+    connection.rollback()  # the lock is the session's
+    return answer
 
 
 def is_current(engine: Engine) -> bool:

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, or_, select
 from sqlmodel import Session
 
-from headrace.states import Outcome
+from headrace.states import JobState, Outcome
 from headrace.store.finishing import WORKER_LOST
+from headrace.store.sweeping import MAX_CRASHES
 from headrace.store.tables import attempts
 from headrace.usage import NO_USAGE, Usage
 
@@ -38,7 +39,7 @@ def is_in_doubt(outcome: Outcome, usage: Usage) -> bool:
 def unwritten(session: Session, attempt_ids: Sequence[str]) -> dict[str, Any]:
     """Those attempts that are open, or were closed by a rescue only, by id: the others have landed."""
     still = or_(attempts.c.outcome == Outcome.OPEN, attempts.c.error_code == WORKER_LOST)
-    columns = (attempts.c.id, attempts.c.outcome, attempts.c.tokens_at_most)
+    columns = (attempts.c.id, attempts.c.number, attempts.c.outcome, attempts.c.tokens_at_most)
     found = select(*columns).where(attempts.c.id.in_(attempt_ids), still)
     return {row.id: row for row in session.execute(found)}
 
@@ -47,6 +48,12 @@ def shift(attempt: Any, outcome: Outcome, usage: Usage) -> Doubt:
     """What the end of an attempt that was `unwritten` changes in its batch's doubts."""
     was = attempt.outcome == Outcome.AMBIGUOUS  # by a rescue, that is without usage
     return Doubt(1, attempt.tokens_at_most).times(int(is_in_doubt(outcome, usage)) - int(was))
+
+
+def was_held_for(attempt: Any, job: Any) -> bool:
+    """Whether nothing but this `unwritten` attempt holds its (locked) job, for its worker seemed dead."""
+    is_last = attempt.outcome == Outcome.AMBIGUOUS and attempt.number == job.calls
+    return bool(is_last and job.state == JobState.HELD and job.hold_ambiguous and job.crashes < MAX_CRASHES)
 
 
 def doubts_of(session: Session, job_ids: Sequence[int]) -> dict[int, Doubt]:

@@ -12,7 +12,7 @@ from sqlmodel import select as select_model
 from headrace.clock import now
 from headrace.models import Batch, File
 from headrace.states import BatchStatus, JobState
-from headrace.store.tables import batches
+from headrace.store.tables import batches, files
 from headrace.usage import NO_USAGE, Usage
 
 OPEN = (BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS)
@@ -48,7 +48,11 @@ class Tally:
 
 
 def create(session: Session, batch: Batch) -> None:
-    """Record a batch that is to be validated."""
+    """Record a batch that is to be validated. Its input, if it is there, is not deleted before our commit."""
+    source = select(files.c.id).where(
+        files.c.id == batch.input_file_id, files.c.api_key_id == batch.api_key_id
+    )
+    session.execute(source.with_for_update(read=True, key_share=True))
     session.add(batch)
     session.flush()
 
@@ -99,6 +103,13 @@ def ingested(session: Session, batch_id: str, *, lines: int, offset: int) -> Non
     """`lines` more lines are rows; the next one begins at byte `offset` of the input."""
     wanted = update(batches).where(batches.c.id == batch_id)
     session.execute(wanted.values(ingested=batches.c.ingested + lines, ingest_offset=offset))
+
+
+def end_ingest(session: Session, batch_id: str, error: dict[str, Any]) -> None:
+    """The lines that are no rows by now never will be: the batch ends with those that are, and says why."""
+    errors = [*(lock(session, batch_id).errors or []), error]
+    wanted = update(batches).where(batches.c.id == batch_id)
+    session.execute(wanted.values(total=batches.c.ingested, errors=errors))
 
 
 def add(session: Session, batch_id: str, tally: Tally) -> int:

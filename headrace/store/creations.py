@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_model
+from sqlmodel.sql.expression import SelectOfScalar
 
 from headrace.clock import now
 from headrace.models import Creation
@@ -52,17 +53,32 @@ def by_key(session: Session, asked: Asked) -> Creation | None:
 
 def newest_alike(session: Session, asked: Asked, since: datetime) -> Creation | None:
     """What the same request of the same key made last, if that was after `since`."""
-    wanted = select_model(Creation).where(
+    return session.exec(_alike(asked, since).order_by(col(Creation.id).desc()).limit(1)).first()
+
+
+def claim_overtaken(session: Session, asked: Asked, since: datetime) -> Creation | None:
+    """What a repeat made for a first try that came after it, if that was after `since`: each for one."""
+    waiting = _alike(asked, since).where(col(Creation.awaits_first_try))
+    found = session.exec(waiting.order_by(col(Creation.id)).limit(1)).first()
+    if found is not None:
+        found.awaits_first_try = False
+    return found
+
+
+def _alike(asked: Asked, since: datetime) -> SelectOfScalar[Creation]:
+    return select_model(Creation).where(
         Creation.api_key_id == asked.api_key_id,
         Creation.path == asked.path,
         Creation.fingerprint == asked.fingerprint,
         col(Creation.created_at) >= since,
     )
-    return session.exec(wanted.order_by(col(Creation.id).desc()).limit(1)).first()
 
 
-def remember(session: Session, asked: Asked, made: list[Any]) -> None:
-    """Note the ids of what was made; and forget some of what is older than a day."""
+def remember(session: Session, asked: Asked, made: list[Any], *, awaits_first_try: bool = False) -> None:
+    """Note the ids of what was made; and forget some of what is older than a day.
+
+    `awaits_first_try`: a repeat made it, and its first try may still come.
+    """
     session.add(
         Creation(
             api_key_id=asked.api_key_id,
@@ -70,6 +86,7 @@ def remember(session: Session, asked: Asked, made: list[Any]) -> None:
             idempotency_key=asked.idempotency_key,
             fingerprint=asked.fingerprint,
             made=made,
+            awaits_first_try=awaits_first_try,
         )
     )
     session.flush()

@@ -40,9 +40,11 @@ def list_page(
     return list(session.exec(wanted.order_by(order).limit(limit)))
 
 
-def unfinished_batch_of(session: Session, file_id: str) -> str | None:
-    """A batch that still reads this file as its input, if any."""
-    using = select(Batch.id).where(Batch.input_file_id == file_id, col(Batch.status).not_in(BATCH_FINAL))
+def unfinished_batch_of(session: Session, api_key_id: str, file_id: str) -> str | None:
+    """The key's batch that still reads this file as its input, if any; no new one does before our commit."""
+    session.exec(select(File.id).where(File.id == file_id).with_for_update())
+    using = select(Batch.id).where(Batch.api_key_id == api_key_id, Batch.input_file_id == file_id)
+    using = using.where(col(Batch.status).not_in(BATCH_FINAL))
     return session.exec(using.limit(1)).first()
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, select, update
 from sqlmodel import Session
 
 from headrace.clock import now
@@ -13,7 +13,7 @@ from headrace.ids import new_id
 from headrace.states import FINAL, JobState
 from headrace.store.finishing import finish
 from headrace.store.locking import lock
-from headrace.store.tables import attempts, jobs
+from headrace.store.tables import attempts, jobs, workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,10 @@ def submit_inline(
 
 
 def claim(session: Session, lane: str, limit: int, worker_id: str) -> list[Claim]:
-    """Lease up to `limit` due jobs of a lane, oldest first. Claimers never wait for each other's rows."""
+    """Lease up to `limit` due jobs of a lane, oldest first. Claimers never wait for each other's rows.
+
+    Whoever was given up for dead gets none before it is registered again: they would be taken for orphans.
+    """
     at = now()
     due = select(jobs.c.id).where(jobs.c.lane == lane, jobs.c.state == JobState.QUEUED, jobs.c.run_at <= at)
     due = due.order_by(jobs.c.run_at, jobs.c.id).limit(limit).with_for_update(skip_locked=True)
@@ -84,6 +87,7 @@ def claim(session: Session, lane: str, limit: int, worker_id: str) -> list[Claim
         return []
     token = new_id("")
     leased = update(jobs).where(jobs.c.id.in_(ids), jobs.c.state == JobState.QUEUED)
+    leased = leased.where(exists().where(workers.c.id == worker_id))
     leased = leased.values(state=JobState.RUNNING, lease_token=token, worker_id=worker_id)
     fields = [jobs.c.id, *(jobs.c[name] for name in Claim._fields[2:])]
     rows = session.execute(leased.returning(*fields)).all()

@@ -16,7 +16,7 @@ from sqlmodel import Session
 
 from headrace.clock import now
 from headrace.states import FINAL, JobState, Outcome
-from headrace.store.ambiguity import NO_DOUBT, Doubt, shift, unwritten
+from headrace.store.ambiguity import NO_DOUBT, Doubt, shift, unwritten, was_held_for
 from headrace.store.batches import Tally, add, close_if_done
 from headrace.store.finishing import finish
 from headrace.store.locking import lock
@@ -59,8 +59,9 @@ def land(session: Session, landings: Sequence[Landing]) -> list[str]:
     """Write a group of landings; returns the batches that they completed.
 
     A landing whose lease was taken over changes its attempt and the usage, not the job; but a paid answer
-    is accepted for any job that has none yet. The first one wins: a final result never changes. A group may
-    be landed again when nobody knows whether it was.
+    is accepted for any job that has none yet, and one that was not paid for decides about a job that is held
+    for nothing else than this call. The first one wins: a final result never changes. A group may be landed
+    again when nobody knows whether it was.
     """
     at = now()
     rows = lock(session, {landing.job_id for landing in landings})
@@ -68,7 +69,7 @@ def land(session: Session, landings: Sequence[Landing]) -> list[str]:
     fresh = [_by_policy(landing, rows) for landing in landings if landing.attempt_id in open_ones]
     doubts = {one.attempt_id: shift(open_ones[one.attempt_id], one.outcome, one.usage) for one in fresh}
     _close_attempts(session, fresh, at)
-    chosen = _chosen(fresh, rows)
+    chosen = _chosen(fresh, rows, open_ones)
     late = [landing for landing in fresh if chosen.get(landing.job_id) is not landing]
     final = [landing for landing in chosen.values() if landing.verb in (Verb.SUCCEED, Verb.FAIL)]
     again = [landing for landing in chosen.values() if landing.verb in (Verb.RETRY, Verb.SNOOZE)]
@@ -110,6 +111,10 @@ def _holds(landing: Landing, row: Any) -> bool:
     return bool(row.hold_ambiguous and landing.outcome == Outcome.AMBIGUOUS)
 
 
+def _was_not_paid(landing: Landing) -> bool:
+    return landing.outcome != Outcome.AMBIGUOUS and landing.usage == NO_USAGE
+
+
 def _close_attempts(session: Session, landings: Sequence[Landing], at: datetime) -> None:
     if not landings:
         return
@@ -131,14 +136,17 @@ def _close_attempts(session: Session, landings: Sequence[Landing], at: datetime)
     session.connection().execute(closed, values)
 
 
-def _chosen(landings: Sequence[Landing], rows: dict[int, Any]) -> dict[int, Landing]:
+def _chosen(
+    landings: Sequence[Landing], rows: dict[int, Any], open_ones: dict[str, Any]
+) -> dict[int, Landing]:
     """For each job the landing that decides: an answer before anything else, then whoever holds the lease."""
     chosen: dict[int, Landing] = {}
     for landing in sorted(landings, key=lambda landing: landing.verb is not Verb.SUCCEED):
         row = rows[landing.job_id]
         answers = landing.verb is Verb.SUCCEED and row.state not in FINAL
         holds = row.state == JobState.RUNNING and row.lease_token == landing.token
-        if answers or holds:
+        frees = _was_not_paid(landing) and was_held_for(open_ones[landing.attempt_id], row)
+        if answers or holds or frees:
             chosen.setdefault(landing.job_id, landing)
     return chosen
 

@@ -36,6 +36,8 @@ def _wanted(job_ids: Collection[int]) -> Any:
             "lease_token",
             "attempts",
             "max_attempts",
+            "calls",
+            "crashes",
         )
     ]
     return (

@@ -44,15 +44,37 @@ def job(session: Session, api_key_id: str, job_id: int) -> Job | None:
 
 
 def jobs_page(session: Session, api_key_id: str, chosen: Filter, *, after: int, limit: int) -> list[Job]:
-    """Up to `limit` jobs by id, behind the job `after` (0: from the start), without their texts."""
-    wanted = select_model(Job).options(*WITHOUT_TEXTS)
-    wanted = wanted.where(Job.api_key_id == api_key_id, col(Job.id) > after)
+    """Up to `limit` jobs by id, behind the job `after` (0: from the start), without their texts.
+
+    Within a batch, `after` is one of its jobs: behind any other there is nothing.
+    """
+    wanted = select_model(Job).options(*WITHOUT_TEXTS).where(Job.api_key_id == api_key_id)
     if chosen.batch_id is not None:
-        wanted = wanted.where(Job.batch_id == chosen.batch_id)
+        # By lines, in the order of ids: they are inserted one after another, and have an index.
+        wanted = wanted.where(Job.batch_id == chosen.batch_id, col(Job.line) > _line_of(chosen, after))
+        wanted = wanted.order_by(col(Job.line))
+    else:
+        wanted = wanted.where(col(Job.id) > after).order_by(col(Job.id))
     if chosen.state is not None:
         # Written out, so that the partial indexes serve.
         wanted = wanted.where(Job.state == bindparam("state", chosen.state.value, literal_execute=True))
-    return list(session.exec(wanted.order_by(col(Job.id)).limit(limit)))
+    return list(session.exec(wanted.limit(limit)))
+
+
+def is_in(session: Session, batch_id: str, job_id: int) -> bool:
+    """Whether the job belongs to the batch."""
+    return (
+        session.exec(select_model(Job.id).where(Job.id == job_id, Job.batch_id == batch_id)).first()
+        is not None
+    )
+
+
+def _line_of(chosen: Filter, job_id: int) -> Any:
+    if not job_id:
+        return 0
+    return (
+        select(jobs.c.line).where(jobs.c.id == job_id, jobs.c.batch_id == chosen.batch_id).scalar_subquery()
+    )
 
 
 def jobs_with(session: Session, job_ids: Sequence[int]) -> list[Job]:

@@ -40,11 +40,10 @@ def show(verdict: Verdict) -> None:
         rows = value if isinstance(value, dict) else {name: value}
         for key, number in rows.items():
             print(f"  {key:<24} {number}")
-    print(f"  {'process, older than':<24} {'measure':<12} {'first third':>12} {'last third':>12}")
+    print(f"  {'process':<24} {'measure':<12} {'earlier':>12} {'later':>12}")
     for one in verdict.growths:
-        process = f"{one.kind}, {one.age:g} s"
         grows = "" if one.is_flat else "GROWS"
-        print(f"  {process:<24} {one.measure:<12} {one.first:>12} {one.last:>12} {grows}")
+        print(f"  {one.process:<24} {one.measure:<12} {one.first:>12} {one.last:>12} {grows}")
     print(*(verdict.violations or ["no violation"]), sep="\n")
 
 

@@ -20,12 +20,16 @@ from tests.witness import Witness
 
 KEY = "sk-canary-of-the-provider-b2f1"
 CANARY = "canary-of-a-prompt-77c0"
-RPM = 2400
+RPM = 1200
+TPM = 190_000  # binds about as much
+MORTAL_WORKERS = ("worker-1", "worker-2")
+WORKERS = (*MORTAL_WORKERS, "worker-3")
+SPARED = ("worker-3", "beat")  # never killed: they live as long as the soak
 LEASE_SECONDS = 12.0
 FAULTS = (
     ("500", 0.03),
-    ("429", 0.01),
-    ("503", 0.01),
+    ("429", 0.001),  # each halves the pace for a while: were there more, no limit would ever bind
+    ("503", 0.001),
     ("cut", 0.01),
     ("reset", 0.01),
     ("timeout", 0.005),
@@ -55,7 +59,7 @@ class Rig:
 
 @contextmanager
 def rig(database: str, folder: Path, seed: int) -> Iterator[Rig]:
-    """A stack with two workers that is ready. Everything that runs ends with the block."""
+    """A stack that is ready. Everything that runs ends with the block."""
     with ExitStack() as cleanup:
         valkey = cleanup.enter_context(servers.valkey())
         postgres = cleanup.enter_context(servers.postgres()) if database == "postgresql" else None
@@ -66,7 +70,7 @@ def rig(database: str, folder: Path, seed: int) -> Iterator[Rig]:
         simulator = cleanup.enter_context(SimulatorProcess(config))
         network = cleanup.enter_context(ChaosProxy.before(simulator.base_url))
         settings = _settings(folder, valkey, postgres, network.through(simulator.base_url))
-        stack = cleanup.enter_context(Stack(settings, workers=2))
+        stack = cleanup.enter_context(Stack(settings, workers=len(WORKERS)))
         stack.wait_ready()
         client = Client(stack.base_url, stack.api_key)
         cleanup.callback(client.close)
@@ -82,6 +86,7 @@ def _settings(folder: Path, valkey: Server, postgres: Server | None, provider_ur
         "provider_url": provider_url,
         "provider_key": SecretStr(KEY),
         "rpm": RPM,
+        "tpm": TPM,
         "call_timeout_seconds": 6.0,
         "max_attempts": 50,
         "lease_seconds": LEASE_SECONDS,

@@ -14,14 +14,16 @@ from headrace.errors import Unavailable
 from headrace.states import BATCH_FINAL, BatchStatus
 from headrace.store import batches
 from tests.invariants import Violated, check
-from tests.pace import Limits
+from tests.pace import Limits, busiest
+from tests.soak.calls import Reasons, unexplained_ends
+from tests.soak.growth import Growth, growths, replaced
 from tests.soak.load import Load, unfinished_jobs
-from tests.soak.mischief import BLACKHOLE_SECONDS, Mischief
-from tests.soak.rig import CANARY, KEY, RPM, Rig, rig
-from tests.soak.samples import Growth, Sample, growths, look
+from tests.soak.mischief import Mischief
+from tests.soak.rig import CANARY, KEY, LEASE_SECONDS, RPM, SPARED, TPM, Rig, rig
+from tests.soak.samples import Sample, look
 
 PAUSE_SECONDS = (5.0, 20.0)
-SAMPLE_SECONDS = 10.0
+SAMPLE_SECONDS = 2.0
 LOOK_SECONDS = 0.5
 DRAIN_SECONDS = 300.0
 
@@ -46,8 +48,9 @@ def soak(database: str, seconds: float, seed: int, folder: Path) -> Verdict:
         finally:
             load.stop()
             mischief.calm()
-        drained = _drain(running)
-        verdict = _verdict(running, load, mischief, samples)
+        released = set[int]()
+        drained = _drain(running, released)
+        verdict = _verdict(running, load, mischief, samples, released)
         if drained is None:
             verdict.violations.append(f"I10 {unfinished_jobs(running)} jobs left after {DRAIN_SECONDS:g} s")
     verdict.summary |= {"database": database, "seed": seed, "seconds": seconds, "drained_seconds": drained}
@@ -71,24 +74,60 @@ def _faults(running: Rig, mischief: Mischief, chance: random.Random, seconds: fl
     return samples
 
 
-def _drain(running: Rig) -> float | None:
+def _drain(running: Rig, released: set[int]) -> float | None:
     """Wait for the backlog, sending held jobs again as a person would; the seconds, None if it stays."""
     start = time.monotonic()
     while time.monotonic() - start < DRAIN_SECONDS:
         try:
             if not unfinished_jobs(running):
                 return round(time.monotonic() - start, 1)
-            for held in {job.batch_id for job in running.client.held() if job.batch_id}:
-                running.client.release_batch(held, "queue")
+            held = list(running.client.held())
+            released |= {int(job.id.removeprefix("job_")) for job in held}
+            for batch_id in {job.batch_id for job in held if job.batch_id}:
+                running.client.release_batch(batch_id, "queue")
         except (SQLAlchemyError, Refused, Unreachable) as error:
             print(f"          not yet: {error}", flush=True)
         time.sleep(LOOK_SECONDS)
     return None
 
 
-def _verdict(running: Rig, load: Load, mischief: Mischief, samples: list[Sample]) -> Verdict:
-    violations = _lost(running, load)
-    account: dict[str, Any] = {}
+def _verdict(
+    running: Rig, load: Load, mischief: Mischief, samples: list[Sample], released: set[int]
+) -> Verdict:
+    account, violations = _checked(running, load, mischief, released)
+    reasons = Reasons(mischief.processes.struck, LEASE_SECONDS, mischief.network)
+    calls = running.witness.calls()
+    violations += [*_lost(running, load), *unexplained_ends(running.db, calls, reasons)]
+    try:
+        running.stack.check()
+    except Unavailable as error:
+        violations.append(f"I10 the stack gave up: {error}")
+    grown = growths(samples, SPARED)
+    violations += [
+        f"row 35: {one.measure} of {one.process} from {one.first} to {one.last}"
+        for one in grown
+        if not one.is_flat
+    ]
+    violations += [f"row 35: {name} did not live as long as the soak" for name in replaced(samples, SPARED)]
+    struck = mischief.processes.struck
+    summary = {
+        "account": account,
+        "busiest_minute": dict(zip(("requests", "tokens"), busiest(calls), strict=True)),
+        "batches": len(load.accepted),
+        "cancelled": len(mischief.cancelled),
+        "faults": dict(mischief.done),
+        "open_calls_at_kills": sum(one.open_calls for one in struck if one.was_killed),
+        "open_calls_at_stops": sum(one.open_calls for one in struck if not one.was_killed),
+        "released": len(released),
+        "refused_submissions": len(load.refusals),
+    }
+    return Verdict(summary, grown, violations)
+
+
+def _checked(
+    running: Rig, load: Load, mischief: Mischief, released: set[int]
+) -> tuple[dict[str, Any], list[str]]:
+    """The account, and what violates the invariants."""
     with redis.Redis.from_url(running.redis_url) as client:
         try:
             account = check(
@@ -96,32 +135,16 @@ def _verdict(running: Rig, load: Load, mischief: Mischief, samples: list[Sample]
                 [running.witness],
                 files=running.stack.settings.files_dir,
                 redis=client,
-                limits=Limits(rpm=RPM, burst_seconds=1 + BLACKHOLE_SECONDS),  # the network may hold calls up
+                limits=Limits(rpm=RPM, tpm=TPM, held_up=mischief.held_up()),
                 logs=[running.stack.folder.logs],
                 bodies=[*load.refusals, *mischief.refusals],
                 secrets=[KEY, CANARY],
                 cancelled=mischief.cancelled,
-            )._asdict()
+                released=released,
+            )
         except Violated as violated:
-            violations += violated.found
-    try:
-        running.stack.check()
-    except Unavailable as error:
-        violations.append(f"I10 the stack gave up: {error}")
-    grown = growths(samples)
-    violations += [
-        f"row 35: {one.measure} of {one.kind} from {one.first} to {one.last}"
-        for one in grown
-        if not one.is_flat
-    ]
-    summary = {
-        "account": account,
-        "batches": len(load.accepted),
-        "cancelled": len(mischief.cancelled),
-        "faults": dict(mischief.done),
-        "refused_submissions": len(load.refusals),
-    }
-    return Verdict(summary, grown, violations)
+            return {}, violated.found
+    return account._asdict(), []
 
 
 def _lost(running: Rig, load: Load) -> list[str]:

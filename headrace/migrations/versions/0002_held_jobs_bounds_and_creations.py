@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from headrace.columns import RowId, UtcTime
+from headrace.migrations import online
 
 revision = "0002"
 down_revision = "0001"
@@ -29,10 +30,12 @@ ADDED: dict[str, tuple[tuple[str, Any, Any], ...]] = {
 def upgrade() -> None:
     for table, columns in ADDED.items():
         for name, kind, default in columns:
-            op.add_column(table, sa.Column(name, kind, nullable=False, server_default=default))
+            online.add_column(table, sa.Column(name, kind, nullable=False, server_default=default))
     held = sa.text("state = 'held'")
-    op.create_index("jobs_held", "jobs", ["api_key_id", "batch_id"], sqlite_where=held, postgresql_where=held)
-    op.create_table(
+    online.create_index(
+        "jobs_held", "jobs", ["api_key_id", "batch_id"], sqlite_where=held, postgresql_where=held
+    )
+    online.create_table(
         "creations",
         sa.Column("id", RowId, nullable=False),
         sa.Column("api_key_id", sa.String(), nullable=False),
@@ -40,15 +43,16 @@ def upgrade() -> None:
         sa.Column("idempotency_key", sa.String(), nullable=True),
         sa.Column("fingerprint", sa.String(), nullable=False),
         sa.Column("made", sa.JSON(), nullable=False),
+        sa.Column("awaits_first_try", sa.Boolean(), nullable=False),
         sa.Column("created_at", UtcTime(), nullable=False),
         sa.ForeignKeyConstraint(["api_key_id"], ["api_keys.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
+    online.create_index(
         "creations_by_idempotency_key", "creations", ["api_key_id", "path", "idempotency_key"], unique=True
     )
-    op.create_index("creations_alike", "creations", ["api_key_id", "path", "fingerprint", "id"])
-    op.create_index("creations_old", "creations", ["created_at"])
+    online.create_index("creations_alike", "creations", ["api_key_id", "path", "fingerprint", "id"])
+    online.create_index("creations_old", "creations", ["created_at"])
 
 
 def downgrade() -> None:

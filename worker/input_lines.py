@@ -1,0 +1,58 @@
+"""The lines of a batch's input, read one by one; one that is too long is never held whole."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import gevent
+
+PIECE_BYTES = 1 << 20
+BREATH = 500  # lines and pieces after which others may run
+
+
+class Line(NamedTuple):
+    """A line of the input that is not blank: its 1-based number, its bytes, and the offset behind it.
+
+    `too_long`: `raw` is only its beginning.
+    """
+
+    number: int
+    raw: bytes
+    end: int
+    too_long: bool = False
+
+
+def lines(source: Path, offset: int = 0, max_bytes: int | None = None) -> Iterator[Line]:
+    """The lines from a byte offset on, numbered from the start of the file; blank ones are left out.
+
+    One of more than `max_bytes`, its end included, is `too_long`. Others run while it reads.
+    """
+    with source.open("rb") as file:
+        number = _newlines(file, offset)
+        while raw := file.readline(-1 if max_bytes is None else max_bytes + 1):
+            number += 1
+            too_long = max_bytes is not None and len(raw) > max_bytes
+            if too_long and not raw.endswith(b"\n"):
+                _skip_rest(file)
+            if too_long or raw.strip():
+                yield Line(number, raw, file.tell(), too_long)
+            if number % BREATH == 0:
+                gevent.sleep(0)
+
+
+def _skip_rest(file: BinaryIO) -> None:
+    while piece := file.readline(PIECE_BYTES):
+        gevent.sleep(0)
+        if piece.endswith(b"\n"):
+            return
+
+
+def _newlines(file: BinaryIO, offset: int) -> int:
+    """Counts those before `offset`, and leaves the file there."""
+    count, left = 0, offset
+    while left and (piece := file.read(min(left, PIECE_BYTES))):
+        count += piece.count(b"\n")
+        left -= len(piece)
+        gevent.sleep(0)
+    file.seek(offset)
+    return count
