@@ -42,25 +42,6 @@ def running_api(db: Database, redis_url: str, folder: Path, **options: Any) -> I
 
 
 @contextmanager
-def _serving(settings: Settings) -> Iterator[str]:
-    """The API with these settings; its URL."""
-    listener = socket.socket(proto=socket.IPPROTO_TCP)  # unnamed, asyncio would leave Nagle's algorithm on
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(make_app(settings), log_config=None, access_log=False))
-    thread = threading.Thread(target=server.run, args=([listener],), name="api")
-    thread.start()
-    try:
-        wait_until(lambda: server.started or not thread.is_alive(), "the API to start")
-        assert server.started
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(DEADLINE_SECONDS)
-        listener.close()
-        assert not thread.is_alive()
-
-
-@contextmanager
 def serving(settings: Settings) -> Iterator[str]:
     """The API with these settings, on a free port: its URL."""
     listener = socket.socket(proto=socket.IPPROTO_TCP)  # unnamed, asyncio would leave Nagle's algorithm on

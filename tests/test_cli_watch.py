@@ -38,6 +38,16 @@ def test_a_batch_with_an_answer_to_all_is_status_0_and_one_without_status_1(watc
     assert [watch(batch_id)[0] for batch_id in (good, cancelled)] == [0, 1]
 
 
+def test_a_batch_whose_input_was_cut_short_is_status_1_and_says_why(watch, store):
+    batch_id = store.batch()
+    store.land(*map(succeeded, store.fly()))
+    store.set_batch(batch_id, status="completed", errors=[FAULT])
+
+    status, _, told = watch(batch_id)
+
+    assert (status, told) == (1, "not all of the input became requests: This line is no JSON.\n")
+
+
 def test_the_help_says_all_of_this(watch):
     _, said, _ = watch("--help")
 

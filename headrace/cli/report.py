@@ -29,11 +29,13 @@ def report(batch: BatchView, outcomes: Outcomes) -> None:
 
 
 def exit_code(batch: BatchView) -> int:
-    """0 when all requests succeeded; else 1, and a line that says so."""
-    if batch.succeeded == batch.total:
-        return 0
-    typer.echo(f"{batch.total - batch.succeeded:,} of {batch.total:,} requests have no answer", err=True)
-    return 1
+    """0 when all requests succeeded; else 1, and a line that says so, or that not all of the input was read."""
+    missing = batch.total - batch.succeeded
+    if missing:
+        typer.echo(f"{missing:,} of {batch.total:,} requests have no answer", err=True)
+    for error in batch.errors:
+        typer.echo(f"not all of the input became requests: {error['message']}", err=True)
+    return 1 if missing or batch.errors else 0
 
 
 def counted(title: str, rows: Mapping[str, int]) -> Table:
