@@ -29,7 +29,7 @@ def report(batch: BatchView, outcomes: Outcomes) -> None:
 
 
 def exit_code(batch: BatchView) -> int:
-    """0 when all requests succeeded; else 1, and a line that says so, or that not all of the input was read."""
+    """0 when all of the input was read and answered; else 1, and lines that say what is missing."""
     missing = batch.total - batch.succeeded
     if missing:
         typer.echo(f"{missing:,} of {batch.total:,} requests have no answer", err=True)

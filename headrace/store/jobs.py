@@ -81,13 +81,13 @@ def claim(session: Session, lane: str, limit: int, worker_id: str) -> list[Claim
     """
     at = now()
     due = select(jobs.c.id).where(jobs.c.lane == lane, jobs.c.state == JobState.QUEUED, jobs.c.run_at <= at)
+    due = due.where(exists().where(workers.c.id == worker_id))
     due = due.order_by(jobs.c.run_at, jobs.c.id).limit(limit).with_for_update(skip_locked=True)
     ids = session.execute(due).scalars().all()
     if not ids:
         return []
     token = new_id("")
     leased = update(jobs).where(jobs.c.id.in_(ids), jobs.c.state == JobState.QUEUED)
-    leased = leased.where(exists().where(workers.c.id == worker_id))
     leased = leased.values(state=JobState.RUNNING, lease_token=token, worker_id=worker_id)
     fields = [jobs.c.id, *(jobs.c[name] for name in Claim._fields[2:])]
     rows = session.execute(leased.returning(*fields)).all()

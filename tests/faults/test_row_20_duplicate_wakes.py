@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from headrace import dispatch
-from headrace.store import jobs
+from headrace.store import jobs, workers
 from tests.batch_input import many
 from tests.invariants import check
 from tests.scene import LANE
@@ -19,13 +19,16 @@ JOBS = 6
 
 def test_of_sixteen_claimers_one_gets_the_job(store):
     store.batch(1)
+    with store.db.begin() as session:
+        for number in range(CLAIMERS):
+            workers.register(session, f"claimer-{number}", host="here", pid=number)
     start = threading.Barrier(CLAIMERS)
     claimed = []
 
     def claim(number):
         start.wait(30)
         with store.db.begin() as session:
-            claims = jobs.claim(session, LANE, 10, f"worker-{number}")
+            claims = jobs.claim(session, LANE, 10, f"claimer-{number}")
         claimed.extend(claims)
 
     claimers = [threading.Thread(target=claim, args=[number]) for number in range(CLAIMERS)]

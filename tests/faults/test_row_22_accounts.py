@@ -88,8 +88,8 @@ def test_an_account_that_is_refused_in_the_middle_gets_no_call_but_those_in_flig
     time.sleep(HORIZON_SECONDS + 1)
     calls = witness.calls()
     refusals = [call.at for call in calls if call.status in (401, 429)]
-    # Each worker hears of it from its own first refusal, and its next call is due within a tenth of a second.
-    assert max(refusals) - min(refusals) < 1
+    # Each worker hears of it from its own first refusal; what it has booked is due within the horizon.
+    assert max(refusals) - min(refusals) < HORIZON_SECONDS + 1
     assert len(refusals) <= 2 * PROBES
     jobs = plant.store.jobs(batch_id)
     assert {job.attempts for job in jobs if job.state == JobState.QUEUED} == {0}
