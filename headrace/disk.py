@@ -1,4 +1,4 @@
-"""Whether there is room on the disk for what must be written down."""
+"""The disk: whether it has room for what must be written down, and what keeps a new file's name."""
 
 import os
 from pathlib import Path
@@ -16,3 +16,12 @@ def free_bytes(folder: Path) -> int:
 def is_short(folder: Path, min_free_bytes: int) -> bool:
     """Whether less than `min_free_bytes` is free: take on nothing that must be stored."""
     return free_bytes(folder) < min_free_bytes
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names of its files survive a crash of the machine. Raises OSError."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from headrace.disk import sync_folder
 from headrace.failpoints import failpoint
 
 
@@ -26,7 +27,7 @@ def writing(folder: Path, file_id: str) -> Iterator[BinaryIO]:
             os.fsync(out.fileno())
         failpoint("before-rename")
         part.rename(path_of(folder, file_id))
-        _sync_folder(folder)
+        sync_folder(folder)
     finally:
         part.unlink(missing_ok=True)
 
@@ -34,11 +35,3 @@ def writing(folder: Path, file_id: str) -> Iterator[BinaryIO]:
 def remove(folder: Path, file_id: str) -> None:
     """Forget a file's bytes; it may be gone already."""
     path_of(folder, file_id).unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

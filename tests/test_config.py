@@ -6,6 +6,9 @@ from pydantic import ValidationError
 from headrace.config import OPENAI_BASE_URL, load_config
 from headrace.errors import ConfigurationError
 from headrace.settings import Settings
+from tests.configuring import configured
+
+pytest_plugins = ["tests.nowhere"]
 
 TWO_PROVIDERS = """
 [providers.openai]
@@ -63,20 +66,6 @@ quota = "y"
 quota = "q"
 size = 5
 """
-
-
-@pytest.fixture(autouse=True)
-def nowhere(monkeypatch, tmp_path):
-    """A folder without a configuration, and an environment without settings."""
-    monkeypatch.chdir(tmp_path)
-    for name in [*(f"HEADRACE_{field.upper()}" for field in Settings.model_fields), "OPENAI_API_KEY"]:
-        monkeypatch.delenv(name, raising=False)
-
-
-def configured(text, tmp_path):
-    path = tmp_path / "given.toml"
-    path.write_text(text)
-    return load_config(Settings(config=path))
 
 
 def test_without_any_setting_every_model_goes_to_openai(monkeypatch):

@@ -8,6 +8,9 @@ from pydantic import SecretStr
 from headrace.config import load_config
 from headrace.errors import ConfigurationError
 from headrace.settings import Settings
+from tests.configuring import configured
+
+pytest_plugins = ["tests.nowhere"]
 
 FROM_A_VARIABLE = """
 [providers.openai]
@@ -22,20 +25,6 @@ provider = "p"
 
 [providers.p]
 """
-
-
-@pytest.fixture(autouse=True)
-def nowhere(monkeypatch, tmp_path):
-    """A folder without a configuration, and an environment without settings."""
-    monkeypatch.chdir(tmp_path)
-    for name in [*(f"HEADRACE_{field.upper()}" for field in Settings.model_fields), "OPENAI_API_KEY"]:
-        monkeypatch.delenv(name, raising=False)
-
-
-def configured(text, tmp_path):
-    path = tmp_path / "given.toml"
-    path.write_text(text)
-    return load_config(Settings(config=path))
 
 
 @pytest.mark.parametrize("value", [None, ""])

@@ -96,31 +96,6 @@ def test_every_endpoint_is_called(plant):
 
 @pytest.mark.slow
 @on_sqlite
-def test_sigterm_lets_the_calls_under_way_end_and_makes_no_new_one(plant):
-    witness = plant.provider(latency_ms=2000, latency_spread=0)
-    worker = plant.worker(max_in_flight=100)
-    batch_id = plant.submit(*many(130))
-    eventually(lambda: witness.count("in_flight") == 100, 20)
-
-    told_at = time.time()
-    assert worker.stop() == 0
-
-    calls = witness.calls()
-    assert max(call.at for call in calls) < told_at + 1
-    assert {call.status for call in calls} == {200}
-    left = jobs_by_state(plant, batch_id)
-    assert len(left[JobState.SUCCEEDED]) == len(calls) >= 100
-    assert len(left[JobState.QUEUED]) == 130 - len(calls)
-    assert {(job.attempts, job.calls) for job in left[JobState.QUEUED]} == {(0, 0)}
-
-    plant.worker(max_in_flight=100)
-    assert plant.finished(batch_id).succeeded == 130
-    assert_explained(witness.calls(), attempts_of(plant.store.db, batch_id))
-    assert witness.count("received") == 130
-
-
-@pytest.mark.slow
-@on_sqlite
 def test_a_stopping_worker_shows_that_it_lives_while_calls_are_under_way(plant):
     witness = plant.provider(latency_ms=16_000, latency_spread=0)
     worker = plant.worker(call_timeout_seconds=60)

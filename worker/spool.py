@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from headrace.disk import sync_folder
 from headrace.ids import new_id
 from headrace.store.landings import Landing
 
@@ -80,7 +81,7 @@ class Spool:
             _write(file, encoded(landing))
         finally:
             os.close(file)
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
 
     def close(self) -> None:
         """Leave what was not written to others."""
@@ -103,7 +104,7 @@ class _File:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(self._handle).st_nlink == 0:
                 raise OSError("somebody took the new spool file for a dead process's one")
-            _sync_folder(folder)
+            sync_folder(folder)
         except BaseException:
             os.close(self._handle)
             raise
@@ -132,11 +133,3 @@ def _write(file: int, lines: bytes) -> None:
     while view:
         view = view[os.write(file, view) :]
     os.fsync(file)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
