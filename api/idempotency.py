@@ -56,7 +56,8 @@ class Once(NamedTuple):
     def made(self, session: Session, ids: list[Any]) -> None:
         """Note what was made, if the request may come again."""
         if self.asked.idempotency_key is not None or self.retry_count is not None:
-            creations.remember(session, self.asked, ids, awaits_first_try=bool(self.retry_count))
+            awaits = bool(self.retry_count) and self.asked.idempotency_key is None
+            creations.remember(session, self.asked, ids, awaits_first_try=awaits)
 
     def _found(self, session: Session) -> Creation | None:
         if self.asked.idempotency_key is not None:

@@ -43,7 +43,7 @@ def _lifespan(given: Settings | None) -> Callable[[FastAPI], AbstractAsyncContex
         settings = given or Settings()
         logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
         logging.getLogger("alembic").setLevel(logging.WARNING)  # each /readyz asks it where the schema stands
-        config = load_config(settings)
+        config = load_config(settings, with_keys=False)
         database = Database(settings.database)
         redis = connect(settings.redis_url)
         try:

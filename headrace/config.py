@@ -110,17 +110,21 @@ class Config(_Section):
         return Route(provider=self.providers[quota.provider], quota=quota, model=name, max_output_tokens=most)
 
 
-def load_config(settings: Settings) -> Config:
-    """The configuration in force. Raises ConfigurationError, naming the file and every fault in it."""
+def load_config(settings: Settings, *, with_keys: bool = True) -> Config:
+    """The configuration in force. Raises ConfigurationError, naming the file and every fault in it.
+
+    `with_keys`: calls will be made, so that a key which is missing or malformed is a fault too.
+    """
     path = settings.config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     if path is None:
         key_source = "OPENAI_API_KEY" if settings.provider_key is None else "HEADRACE_PROVIDER_KEY"
-        return _checked(_from_environment(settings), "the environment (HEADRACE_PROVIDER_URL)", key_source)
+        source = "the environment (HEADRACE_PROVIDER_URL)"
+        return _checked(_from_environment(settings), source, key_source, with_keys=with_keys)
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path}: {error}") from error
-    return _checked(document, str(path))
+    return _checked(document, str(path), with_keys=with_keys)
 
 
 def _from_environment(settings: Settings) -> dict[str, Any]:
@@ -141,7 +145,9 @@ def _from_environment(settings: Settings) -> dict[str, Any]:
     return {"providers": {"default": provider}, "quotas": {"default": quota}}
 
 
-def _checked(document: dict[str, Any], source: str, key_source: str | None = None) -> Config:
+def _checked(
+    document: dict[str, Any], source: str, key_source: str | None = None, *, with_keys: bool
+) -> Config:
     """The configuration. Raises ConfigurationError, naming every fault."""
     tables = {kind: value for kind, value in document.items() if _holds_tables(value)}
     faults = [
@@ -153,7 +159,8 @@ def _checked(document: dict[str, Any], source: str, key_source: str | None = Non
     faults += [f"{kind}: Field required" for kind in ("providers", "quotas") if kind not in document]
     config = Config.model_validate({kind: _sections(kind, tables.get(kind, {}), faults) for kind in KINDS})
     faults += _dangling(config, tables)
-    faults += filter(None, (provider.key_fault(key_source) for provider in config.providers.values()))
+    if with_keys:
+        faults += filter(None, (provider.key_fault(key_source) for provider in config.providers.values()))
     if faults:
         raise ConfigurationError(f"{source}: {'; '.join(faults)}")
     return config

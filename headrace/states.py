@@ -25,8 +25,10 @@ MOVES: dict[str, dict[JobState, frozenset[JobState]]] = {
     "depart": {JobState.RUNNING: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.EXPIRED})},
     "release": {JobState.RUNNING: frozenset({JobState.QUEUED, JobState.CANCELLED})},
     "succeed": {state: frozenset({JobState.SUCCEEDED}) for state in UNFINISHED},
-    "fail": {JobState.RUNNING: frozenset({JobState.FAILED})},
-    "snooze": {JobState.RUNNING: frozenset({JobState.QUEUED, JobState.CANCELLED})},
+    "fail": {state: frozenset({JobState.FAILED}) for state in (JobState.RUNNING, JobState.HELD)},
+    "snooze": {
+        state: frozenset({JobState.QUEUED, JobState.CANCELLED}) for state in (JobState.RUNNING, JobState.HELD)
+    },
     "retry": {JobState.RUNNING: frozenset({JobState.QUEUED, JobState.HELD, JobState.CANCELLED})},
     "rescue": {
         JobState.RUNNING: frozenset({JobState.QUEUED, JobState.HELD, JobState.FAILED, JobState.CANCELLED})

@@ -52,7 +52,7 @@ def lose(store, settings, what):
         path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:FIRST]))
 
 
-@pytest.mark.parametrize("lost", ["the row", "the bytes", "the end"])
+@pytest.mark.parametrize("lost", ["the row", "the end"])
 def test_what_was_read_runs_when_the_rest_of_the_input_is_gone(store, settings, begun, sweeper, lost):
     lose(store, settings, lost)
 
@@ -116,18 +116,33 @@ def test_a_batch_of_which_nothing_was_read_ends_without_any_job(store, settings,
     assert store.jobs(batch_id) == []
 
 
-def test_a_folder_that_is_away_is_waited_for(store, settings, begun):
+def test_bytes_that_are_away_are_waited_for(store, settings, begun):
     away = settings.files_dir.rename(settings.data_dir / "not-mounted")
+    settings.files_dir.mkdir()  # others make it when they need it
 
     with pytest.raises(Unavailable, match="not mounted"):
         ingesting(store, settings, begun).run()
 
     assert store.batch_row(begun).total == 1200
+    settings.files_dir.rmdir()
     away.rename(settings.files_dir)
     ingesting(store, settings, begun).run()
     batch = store.batch_row(begun)
     assert (batch.ingested, batch.errors) == (1200, None)
     assert {job.state for job in store.jobs(begun)} == {JobState.QUEUED}
+
+
+def test_a_validation_waits_for_bytes_that_are_away_and_a_cancel_does_not(store, settings):
+    batch_id = given(store, settings, line("a"))
+    lose(store, settings, "the bytes")
+
+    with pytest.raises(Unavailable, match="not mounted"):
+        ingesting(store, settings, batch_id).run()
+
+    assert store.batch_row(batch_id).status == BatchStatus.VALIDATING
+    assert store.cancel_batch(batch_id)
+    ingesting(store, settings, batch_id).run()
+    assert store.batch_row(batch_id).status == BatchStatus.CANCELLED
 
 
 def ended(store, settings, sweeper, batch_id):

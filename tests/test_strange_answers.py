@@ -15,6 +15,7 @@ HALF_AN_EMOJI = r'{"error": {"message": "cut \ud83d"}}'
 ANSWER = json.dumps({"choices": [{"message": {"content": "yes"}}], "usage": {"prompt_tokens": 1}})
 # name -> the first answer: status, headers, body; later ones are good
 REFUSALS = {
+    "two-lengths": ("200", "content-length: 2", ANSWER),  # it may have been paid for
     "slow-down": ("429", "retry-after-ms: 10", HALF_AN_EMOJI),
     "failure": ("500", "x-request-id: r", HALF_AN_EMOJI),
     "deep": ("500", "x-request-id: r", '{"error": ' + "[" * 950 + "]" * 950 + "}"),

@@ -123,10 +123,16 @@ def test_a_redirect_is_a_wrong_base_url_until_others_are_answered(status):
 
     assert (alone.verb, alone.outcome, alone.code) == (Verb.SNOOZE, Outcome.REFUSED, "redirect")
     assert alone.pause is not None
-    assert alone.pause.refused
+    assert (alone.pause.refused, alone.pause.lane_only) == (True, True)
     assert "it redirects to https://b.example/login, which is not followed" in (alone.notice or "")
     assert (among_others.verb, among_others.outcome) == (Verb.FAIL, Outcome.FAILED)
     assert among_others.pause is None
+
+
+def test_a_redirect_that_leads_to_no_address_shows_nothing_of_it():
+    verdict = judge(answer(302, location="https://u:p@[bad/?token=secret"), around())
+
+    assert "it redirects to an address that cannot be read" in (verdict.notice or "")
 
 
 def test_a_redirect_to_nowhere_says_so():

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -82,10 +81,11 @@ def is_too_large(error: Mapping[str, Any]) -> bool:
 
 def redirect_of(headers: Mapping[str, str]) -> Mapping[str, Any]:
     """A redirect as an error. What may be secret of its target is left out: the user and the query."""
-    target = headers.get("location", "")
-    with suppress(ValueError):
-        parts = urlsplit(target)
+    try:
+        parts = urlsplit(headers.get("location", ""))
         target = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    except ValueError:
+        target = "an address that cannot be read"
     message = f"it redirects to {target or 'nowhere'}, which is not followed; is the base URL right?"
     return {"message": message, "code": "redirect"}
 

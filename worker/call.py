@@ -23,14 +23,13 @@ from worker.connections import Adapter
 
 CONNECT_SECONDS = 10.0
 CHUNK_BYTES = 64 * 1024
-UNMADE = (  # what is wrong with a URL or a header, found before anything is sent
-    requests.exceptions.InvalidHeader,
-    requests.exceptions.InvalidSchema,
+UNSENDABLE = (
     requests.exceptions.InvalidURL,
-    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
     LocationValueError,
-    UnicodeError,
+    UnicodeEncodeError,
 )
+UNMADE = (*UNSENDABLE, requests.exceptions.InvalidHeader, requests.exceptions.MissingSchema, UnicodeError)
 
 
 class Answer(NamedTuple):
@@ -99,11 +98,13 @@ class Caller:
         timeout = (min(CONNECT_SECONDS, self._timeout_seconds), self._timeout_seconds)
         session = self._session(provider)
         try:
-            response = session.post(
-                url, data=body, headers=headers, timeout=timeout, allow_redirects=False, stream=True
-            )
-        except UNMADE as error:  # its words may have the key
-            return NotSent(f"{type(error).__name__}: no request can be made of the provider's URL and key")
+            request = session.prepare_request(requests.Request("POST", url, data=body, headers=headers))
+        except UNMADE as error:
+            return _unmade(error)
+        try:
+            response = session.send(request, timeout=timeout, allow_redirects=False, stream=True)
+        except UNSENDABLE as error:  # not InvalidHeader: here it is one of the answer
+            return _unmade(error)
         except requests.RequestException as error:
             if _never_left(error):
                 raise _NeverSent(_root(error)) from error
@@ -158,6 +159,11 @@ def _for_provider(body: str, model: str) -> bytes:
     if document["model"] == model:
         return body.encode()
     return orjson.dumps({**document, "model": model})
+
+
+def _unmade(error: Exception) -> NotSent:
+    """Its words may have the key."""
+    return NotSent(f"{type(error).__name__}: no request can be made of the provider's URL and key")
 
 
 def _never_left(error: requests.RequestException) -> bool:

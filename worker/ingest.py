@@ -9,6 +9,7 @@ from typing import Any
 import gevent
 
 from headrace.bodies import Fault
+from headrace.clock import now
 from headrace.config import Config
 from headrace.db import Database
 from headrace.dispatch import wake
@@ -90,8 +91,6 @@ class Ingest:
     def _insert(self, batch: Batch) -> None:
         source = self._source(batch)
         if source is None:
-            if not self._settings.files_dir.is_dir():
-                raise Unavailable(f"{self._settings.files_dir} is not there: is a volume not mounted?")
             self._end_early(batch, batch.ingest_offset, _gone(batch), None)
             return
         unread, offset, known = lines(source, batch.ingest_offset), batch.ingest_offset, set[str]()
@@ -136,10 +135,22 @@ class Ingest:
         log.error("%s ends without its last %d lines: %s", batch.id, left, fault.code)
 
     def _source(self, batch: Batch) -> Path | None:
+        """The input; None if it was deleted, or its bytes are not there and nobody waits for them any more.
+
+        Raises Unavailable where they may come back.
+        """
         with self._db.read() as session:
             file = files.get(session, batch.api_key_id, batch.input_file_id)
+        if file is None or file.purpose != "batch":
+            return None
         path = path_of(self._settings.files_dir, batch.input_file_id)
-        return path if file and file.purpose == "batch" and path.exists() else None
+        try:
+            path.stat()
+        except FileNotFoundError:
+            if batch.status == BatchStatus.CANCELLING or batch.expires_at < now():
+                return None
+            raise Unavailable(f"{path} is not there: is a volume not mounted?") from None
+        return path
 
 
 def _jobs(slice_: list[Line], endpoint: str) -> tuple[list[NewJob], Fault | None]:

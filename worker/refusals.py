@@ -22,7 +22,7 @@ def is_refusal(error: Exception) -> bool:
 def described(error: Exception) -> str:
     """An error for a log line. A refusal's text may quote an answer, so only its kind is told."""
     kind = " ".join(filter(None, (type(error).__name__, _sqlstate(error))))
-    if is_refusal(error):
+    if isinstance(error, WRITE_ERRORS) and is_refusal(error):
         return kind
     return f"{kind}: {str(getattr(error, 'orig', None) or error).partition(chr(10))[0]}"
 

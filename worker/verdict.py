@@ -31,6 +31,7 @@ LONGEST_BACKOFF_SECONDS = 60.0
 DEFAULT_SNOOZE_SECONDS = 2.0
 SHORTEST_SNOOZE_SECONDS = 0.05
 REDIRECTS = frozenset({301, 302, 303, 307, 308})  # a base URL that is not the provider's, or a page to log in
+LANE_STATUSES = REDIRECTS | {404}  # a model or a path; other lanes of the quota may be well
 ACCOUNT_STATUSES = REDIRECTS | {401, 402, 403, 404}
 ONE_REQUEST_STATUSES = REDIRECTS | {403, 404}  # where others are answered, it is this request that is refused
 TRANSIENT_STATUSES = frozenset({408, 409, 425})
@@ -148,7 +149,7 @@ def _account(answer: Answer, error: Mapping[str, Any]) -> Verdict:
         status=answer.status,
         code=code_of(error),
         message=message_of(error),
-        pause=Pause(ACCOUNT_PAUSE_SECONDS, reason, lane_only=answer.status == 404, refused=True),
+        pause=Pause(ACCOUNT_PAUSE_SECONDS, reason, lane_only=answer.status in LANE_STATUSES, refused=True),
         notice=f"The provider refuses ({reason}); asking again every {ACCOUNT_PAUSE_SECONDS:.0f} s.",
     )
 

@@ -22,7 +22,11 @@ LACKING = text(
     "SELECT named, wanted FROM unnest(CAST(:tables AS text[])) named, unnest(CAST(:rights AS text[])) wanted "
     "WHERE NOT has_table_privilege(to_regclass(named), wanted) ORDER BY 1, 2"
 )
-NUMBERING = text("SELECT has_sequence_privilege(pg_get_serial_sequence('jobs', 'id'), 'USAGE')")
+UNNUMBERED = text(
+    "SELECT named FROM unnest(CAST(:tables AS text[])) named "
+    "WHERE NOT has_sequence_privilege(pg_get_serial_sequence(named, 'id'), 'USAGE') ORDER BY 1"
+)
+NUMBERED = ["jobs", "creations"]
 RIGHTS = ["SELECT", "INSERT", "UPDATE", "DELETE"]
 
 
@@ -61,8 +65,8 @@ def _refusal(session: Session) -> Finding | None:
     named = [table.name for table in tables.lanes.metadata.sorted_tables]
     rows = session.execute(LACKING, {"tables": named, "rights": RIGHTS}).all()
     lacking = [f"{row.wanted} on {row.named}" for row in rows]
-    if not session.execute(NUMBERING).scalar_one():
-        lacking.append("USAGE on the sequence of jobs")
+    unnumbered = session.execute(UNNUMBERED, {"tables": NUMBERED}).scalars()
+    lacking += [f"USAGE on the sequence of {table}" for table in unnumbered]
     if not lacking:
         return None
     advice = (
