@@ -84,6 +84,9 @@ def _tokens(calls: Iterable[Call]) -> list[int]:
 def _allowance(limits: Limits, window: Window) -> float:
     """The seconds of the limit's rate that a window may hold."""
     begin = window.end - window.seconds
-    touching = [each for each in limits.held_up if each.since <= window.end and begin <= each.until]
+    # What was held up comes when the fault is over, in a moment and not before it.
+    touching = [
+        one for one in limits.held_up if one.since <= window.end and begin <= one.until + LATE_SECONDS
+    ]
     late = 0.0 if window.seconds == MINUTE_SECONDS else LATE_SECONDS
     return window.seconds + limits.burst_seconds + late + sum(each.seconds for each in touching)

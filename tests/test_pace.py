@@ -29,7 +29,7 @@ def test_calls_that_come_together_are_above_it_unless_a_fault_held_them_up(held_
     assert "requests in 5 s" in told
     assert "tokens in 5 s" in told
 
-    assert not list(above(limits._replace(held_up=[HeldUp(60, 64, 4)]), held_up))
+    assert not list(above(limits._replace(held_up=[HeldUp(60, 63.9, 4)]), held_up))
 
 
 def test_a_fault_excuses_no_window_that_it_does_not_touch(held_up):

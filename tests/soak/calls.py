@@ -18,6 +18,8 @@ from headrace.store.finishing import WORKER_LOST
 from tests.soak.processes import Struck
 from tests.witness import Call
 
+CLOCK_SECONDS = 0.5  # rows go by the database's clock, as far as a busy process knows it
+
 Span = tuple[float, float]
 
 
@@ -38,7 +40,10 @@ class Reasons:
     def excuse(self, attempt: Attempt) -> bool:
         """Whether a whole answer may have missed this attempt: the network, or its own worker stood still."""
         assert attempt.landed_at
-        begin, end = attempt.departed_at.timestamp(), attempt.landed_at.timestamp()
+        begin, end = (
+            attempt.departed_at.timestamp() - CLOCK_SECONDS,
+            attempt.landed_at.timestamp() + CLOCK_SECONDS,
+        )
         own = [(one.since, one.until or end) for one in self.struck if one.worker_id == attempt.worker_id]
         return any(since <= end and begin <= until for since, until in (*own, *self.network))
 
