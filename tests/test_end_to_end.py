@@ -30,7 +30,7 @@ from tests.witness import Witness, assert_explained, attempts_of, tokens_of
 on_sqlite = pytest.mark.parametrize("mill", ["sqlite"], indirect=True)
 
 FINAL = ("completed", "failed", "expired", "cancelled")
-TIMEOUT_SECONDS = 4.0
+TIMEOUT_SECONDS = 8.0
 MODELS = """
 [providers.good]
 base_url = "{good}"
