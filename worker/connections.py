@@ -1,5 +1,8 @@
 """Connections to a provider that tell apart what never left from what may have been heard."""
 
+import time
+from contextlib import suppress
+from queue import Empty
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -10,6 +13,8 @@ from urllib3.exceptions import NewConnectionError
 from headrace.failpoints import failpoint
 
 OPEN_CONNECTIONS = 2000  # as many calls as a lane has in flight in a process
+IDLE_SECONDS = 60.0  # most servers have hung up by then
+TIDY_SECONDS = 10.0
 
 
 class Adapter(HTTPAdapter):
@@ -60,9 +65,35 @@ class _SecureConnection(_Unheard, HTTPSConnection):
             raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
 
 
-class _Pool(HTTPConnectionPool):
+class _Tidy(HTTPConnectionPool):
+    """Closes connections that nobody uses any more: a moment of many calls would leave as many for ever."""
+
+    _tidied_at = 0.0
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.idle_since = time.monotonic()
+        super()._put_conn(conn)
+        if time.monotonic() - self._tidied_at > TIDY_SECONDS:
+            self._tidied_at = time.monotonic()
+            self._close_idle()
+
+    def _close_idle(self) -> None:
+        least = time.monotonic() - IDLE_SECONDS
+        held = []
+        with suppress(Empty):
+            while self.pool is not None:
+                held.append(self.pool.get(block=False))
+        for conn in reversed(held):
+            is_idle = conn is not None and conn.idle_since < least
+            if is_idle:
+                conn.close()
+            super()._put_conn(None if is_idle else conn)
+
+
+class _Pool(_Tidy):
     ConnectionCls = _Unheard
 
 
-class _SecurePool(HTTPSConnectionPool):
+class _SecurePool(_Tidy, HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
