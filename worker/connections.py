@@ -71,15 +71,15 @@ class _Tidy(HTTPConnectionPool):
     _tidied_at = 0.0
 
     def _put_conn(self, conn: Any) -> None:
+        at = time.monotonic()
         if conn is not None:
-            conn.idle_since = time.monotonic()
+            conn.idle_since = at
         super()._put_conn(conn)
-        if time.monotonic() - self._tidied_at > TIDY_SECONDS:
-            self._tidied_at = time.monotonic()
-            self._close_idle()
+        if at - self._tidied_at > TIDY_SECONDS:
+            self._tidied_at = at
+            self._close_idle(at - IDLE_SECONDS)
 
-    def _close_idle(self) -> None:
-        least = time.monotonic() - IDLE_SECONDS
+    def _close_idle(self, least: float) -> None:
         held = []
         with suppress(Empty):
             while self.pool is not None:

@@ -111,8 +111,9 @@ class _File:
 
     def append(self, lines: Sequence[bytes]) -> None:
         os.ftruncate(self._handle, self.size)  # takes away what a failed attempt left
-        _write(self._handle, b"".join(lines))
-        self.size += sum(map(len, lines))
+        data = b"".join(lines)
+        _write(self._handle, data)
+        self.size += len(data)
         self.lines += len(lines)
 
     def clear(self) -> None:
