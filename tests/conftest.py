@@ -52,8 +52,7 @@ def sqlite_database_url(tmp_path: Path) -> str:
 def postgresql_database_url(postgres_url: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     server = make_url(postgres_url)
-    maintenance = server.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(maintenance, autocommit=True) as connection:
+    with psycopg.connect(servers.for_psycopg(server), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
         yield server.set(database=name).render_as_string(hide_password=False)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

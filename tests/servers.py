@@ -16,11 +16,17 @@ from typing import Any, NoReturn
 import psycopg
 import pytest
 import redis
+from sqlalchemy import URL, make_url
 
 from tests.server_process import DEADLINE_SECONDS, Server
 
 VALKEY_OPTIONS = ["--bind", "127.0.0.1", "--databases", "1024", "--save", "", "--appendonly", "no"]
 POSTGRES_SETTINGS = ["fsync=off", "full_page_writes=off", "max_connections=200", "unix_socket_directories="]
+
+
+def for_psycopg(url: str | URL) -> str:
+    """The URL of a PostgreSQL, as the driver itself takes it."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 @contextmanager

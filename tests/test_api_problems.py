@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 
 from headrace.store import keys
 from tests.api_server import DEADLINE_SECONDS, on_one_database, refusal, running_api, wait_until
+from tests.servers import for_psycopg
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
@@ -221,7 +222,7 @@ def test_a_database_that_is_away_is_a_503_to_try_again(postgresql, redis_client_
 def test_a_connection_that_is_ended_in_the_middle_of_a_request_is_a_503(
     postgresql, redis_client_url, tmp_path
 ):
-    url = postgresql.db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    url = for_psycopg(postgresql.db.engine.url)
     with (
         running_api(postgresql.db, redis_client_url, tmp_path) as api,
         psycopg.connect(url) as locker,

@@ -33,8 +33,7 @@ def plant_of(redis_client_url, hints, tmp_path):  # noqa: ARG001 - its wake-ups 
 
 
 def tell(server, *statements):
-    url = make_url(server.url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(servers.for_psycopg(server.url), autocommit=True) as connection:
         for statement in statements:
             connection.execute(statement)
 

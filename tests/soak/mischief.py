@@ -9,12 +9,12 @@ from functools import partial
 
 import psycopg
 import redis
-from sqlalchemy import make_url
 
 from headrace.client import Refused, Unreachable
 from headrace.states import BATCH_FINAL
 from tests.invariants import Cancelled
 from tests.pace import HeldUp
+from tests.servers import for_psycopg
 from tests.soak.calls import Span
 from tests.soak.processes import Processes, open_calls
 from tests.soak.rig import MORTAL_WORKERS, WORKERS, Rig
@@ -116,9 +116,7 @@ class Mischief:
 
     def _terminate_backends(self) -> bool:
         assert self.rig.postgres
-        url = (
-            make_url(self.rig.postgres.url).set(drivername="postgresql").render_as_string(hide_password=False)
-        )
+        url = for_psycopg(self.rig.postgres.url)
         with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
             connection.execute(TERMINATE)
         return True
