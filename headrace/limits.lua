@@ -1,8 +1,8 @@
 -- Moves one quota: a hash of theoretical arrival times (GCRA), one for each meter, and a set of calls in flight.
 -- All times are microseconds of this server's clock; costs are microseconds of the meter's time.
 --
--- KEYS 1  hash: incarnation (when it was made), lift, tat:<meter>, slow, pause, pause_reason; the last two also
---         with :<lane> behind them; and what trust.lua keeps
+-- KEYS 1  hash: incarnation (when it was made), lift, tat:<meter>, last (the latest slot given), slow, pause,
+--         pause_reason; the last two also with :<lane> behind them; and what trust.lua keeps
 --      2  sorted set: the calls in flight, by the time at which they are forgotten
 -- ARGV 1  verb: book | settle | renew | pause | look
 --      2  lane
@@ -180,6 +180,12 @@ local function charge(slot, units, slow)
   end
 end
 
+local function note(slot)
+  if slot > time_of('last') then
+    redis.call('HSET', KEYS[1], 'last', text(slot))
+  end
+end
+
 local function book()
   local cap, forget, informed, count = number(), number(), take(), number()
   recall()
@@ -200,6 +206,7 @@ local function book()
     end
     room = room - 1
     charge(slot, units, slow)
+    note(slot)
     if cap > 0 then
       redis.call('ZADD', KEYS[2], text(slot + forget), id)
       redis.call('EXPIRE', KEYS[2], TTL_SECONDS)
@@ -212,6 +219,13 @@ local function book()
   return joined(kept(), { text(now), text(wait) }, slots)
 end
 
+-- What was never sent frees no time before the latest slot given: that has passed unused, or others hold it.
+local function give(meter, units, was_sent)
+  local given = meter.tat + units * meter.unit
+  local least = was_sent and now or math.min(meter.tat, time_of('last'))
+  meter.tat = math.max(now, given, least)
+end
+
 local function settle()
   recall()
   for _ = 1, number() do
@@ -222,7 +236,7 @@ local function settle()
       trust.hear(':' .. of_lane, id, showed, now)
     end
     for _, meter in ipairs(meters) do
-      meter.tat = math.max(now, meter.tat + number() * meter.unit)
+      give(meter, number(), showed >= 0)
     end
   end
   return joined(kept(), { text(now) })

@@ -72,7 +72,7 @@ class Model:
         self.empty_at: dict[str, int] = {}
         self.closed_until: dict[str, int] = {}
         self.reason: dict[str, str] = {}
-        self.slow_until = 0
+        self.slow_until = self.last = 0
         self.flying: dict[str, int] = {}
         self.accepted: set[str] = set()  # lanes; "" is the whole quota
         self.probed_at: dict[str, int] = {}
@@ -119,6 +119,7 @@ class Model:
                 pace = 2 if slot < self.slow_until else 1
                 self.empty_at[name] = max(self.empty_at[name], slot) + cost * pace
             self.flying[call_id] = slot + FORGET
+            self.last = max(self.last, slot)
             for scope in doubted:
                 self.probed_at.setdefault(scope, slot)
                 self.probes.setdefault(scope, []).append(call_id)
@@ -160,7 +161,8 @@ class Model:
                 if not probes:
                     self.doubt(scope)
         for (name, unit, _), units in zip(METERS, (requests, tokens), strict=True):
-            self.empty_at[name] = max(now, self.empty_at[name] + units * unit)
+            held = min(self.empty_at[name], self.last) if showed == -1 else now
+            self.empty_at[name] = max(now, held, self.empty_at[name] + units * unit)
 
     def renew(self, now, call_ids, made):
         known = self.flying if made in (0, self.made) else call_ids
@@ -186,6 +188,7 @@ class Model:
         for times in (self.empty_at, self.closed_until, self.flying, self.probed_at):
             times.update({key: at - microseconds for key, at in times.items()})
         self.slow_until -= microseconds
+        self.last -= microseconds
         if self.made:
             self.made -= microseconds
         if self.lift_at is not None:
