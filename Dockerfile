@@ -19,4 +19,4 @@ WORKDIR /app
 USER headrace
 ENV PATH=/opt/headrace/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HEADRACE_DATA_DIR=/data
 EXPOSE 8000
-CMD ["uvicorn", "api:app", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["uvicorn", "api:app", "--http", "api.protocol:Protocol", "--host", "0.0.0.0", "--port", "8000"]

@@ -11,8 +11,16 @@ STAMP := .venv/.installed
 # The oldest interpreter that the lock files are resolved for.
 MIN_PYTHON := 3.11
 
+# Versions of the `openai` SDK that the tests drive besides the one in .venv.
+OLD_SDKS := 1.109.1 2.54.0
+SDK_STAMPS := $(OLD_SDKS:%=.venv/sdk/%/.installed)
+
+# Clients that are not the SDK for Python; `make clients` runs them.
+CLIENTS := litellm node
+LITELLM := 1.81.13
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test faults soak check bench fmt lock clean
+.PHONY: help setup demo up test faults clients soak check bench fmt lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -26,11 +34,14 @@ demo: $(STAMP) ## Run some hundred conversations through the whole stack, agains
 up: $(STAMP) ## Start Valkey, API, workers and beat here (ARGS="--port 8001" passes options)
 	$(BIN)/headrace up $(ARGS)
 
-test: $(STAMP) ## Run the tests, on SQLite and on PostgreSQL (ARGS="-k limits" picks some)
+test: $(STAMP) $(SDK_STAMPS) ## Run the tests, on SQLite and on PostgreSQL (ARGS="-k limits" picks some)
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal $(ARGS)
 
 faults: $(STAMP) ## Run the faults of docs/reliability.md that take longer than CI has
 	$(BIN)/python -m pytest -m faults $(ARGS)
+
+clients: $(STAMP) $(CLIENTS:%=.venv/clients/%/.installed) ## Run batches with LiteLLM, the SDK for Node and curl
+	$(BIN)/python -m pytest -m clients $(ARGS)
 
 soak: $(STAMP) ## Run a stack for half an hour with faults at random (ARGS="--seconds 300 --database postgresql")
 	$(BIN)/python -m tests.soak $(ARGS)
@@ -52,9 +63,12 @@ lock: ## Pin the dependencies of pyproject.toml with hashes (ARGS=--upgrade take
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	$(PYTHON) -m venv "$$scratch" && "$$scratch/bin/pip" install --quiet uv && \
 	compile() { "$$scratch/bin/uv" pip compile --quiet --universal --python-version $(MIN_PYTHON) --generate-hashes \
-	  --no-header --no-annotate --no-emit-index-url $(ARGS) pyproject.toml "$$@"; } && \
-	compile --output-file requirements.txt >/dev/null && \
-	compile --extra dev --constraint requirements.txt --output-file requirements-dev.txt >/dev/null
+	  --no-header --no-annotate --no-emit-index-url $(ARGS) "$$@" >/dev/null; } && \
+	compile pyproject.toml --output-file requirements.txt && \
+	compile pyproject.toml --extra dev --constraint requirements.txt --output-file requirements-dev.txt && \
+	for version in $(OLD_SDKS); do \
+	  echo "openai==$$version" | compile - --output-file "tests/sdk/openai-$$version.txt" || exit; done && \
+	echo "litellm==$(LITELLM)" | compile - --output-file tests/clients/litellm.txt
 
 clean: ## Remove .venv and what tools left behind
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -67,4 +81,20 @@ $(STAMP): pyproject.toml requirements-dev.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/sdk/%/.installed: tests/sdk/openai-%.txt | $(STAMP)
+	@rm -rf $(@D)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --target $(@D) -r $<
+	@touch $@
+
+.venv/clients/litellm/.installed: tests/clients/litellm.txt | $(STAMP)
+	@$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+# What npm fetched is not run before its hash is compared with the pinned one.
+.venv/clients/node/.installed: tests/clients/package.json | $(STAMP)
+	@rm -rf $(@D) && mkdir -p $(@D) && cp $< $(@D)
+	npm install --prefix $(@D) --no-package-lock --ignore-scripts --no-audit --no-fund --silent
 	@touch $@

@@ -57,7 +57,7 @@ class BatchErrors(BaseModel):
 
 
 class BatchObject(WireObject):
-    """The last four are ours. `notice`: a word to the owner, while requests wait for more than their turn."""
+    """The last six are ours. `notice`: a word to the owner, while requests wait for more than their turn."""
 
     object: Literal["batch"] = "batch"
     endpoint: str
@@ -81,6 +81,8 @@ class BatchObject(WireObject):
     usage: BatchUsage
     metadata: dict[str, str] | None
     notice: str | None
+    priority: int
+    invalid_lines: Literal["fail", "skip"]
     on_ambiguous: Literal["retry", "hold"]
     ambiguous: Ambiguous
     held: int
@@ -98,6 +100,7 @@ class BatchObject(WireObject):
             "usage": BatchUsage.of(batch),
             "metadata": batch.details,
             "notice": " ".join(filter(None, (batch.notice, _held_notice(held)))) or None,
+            "invalid_lines": "skip" if batch.skip_invalid else "fail",
             "on_ambiguous": "hold" if batch.hold_ambiguous else "retry",
             "ambiguous": Ambiguous(calls=batch.ambiguous_calls, tokens_at_most=batch.ambiguous_tokens),
             "held": held,

@@ -1,85 +1,38 @@
 """Batches: created, polled, listed, cancelled (contract 2.1 to 2.4)."""
 
-from datetime import timedelta
-from typing import Annotated, Literal
+import re
+from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, BaseModel, Field
-from pydantic_core import PydanticCustomError
 from sqlmodel import Session
 
 from api.batch_object import BatchObject
-from api.deps import CallerDep, DatabaseDep
-from api.file_object import ExpiresAfter
-from api.idempotency import OnceDep
-from api.payloads import JsonBody, fitted
+from api.batch_request import BatchRequest, read_request
+from api.deps import CallerDep, DatabaseDep, SettingsDep
+from api.idempotency import MAY_REPLAY, OnceDep
+from api.openapi import json_body
+from api.payloads import JsonBody
+from api.refusals import refuses
 from api.schemas import Page
 from headrace import dispatch
-from headrace.bodies import ENDPOINTS, is_name
-from headrace.clock import now
-from headrace.errors import Conflict, NotFound
+from headrace.errors import Conflict, InvalidRequest, NotFound
 from headrace.failpoints import failpoint
-from headrace.ids import new_id
 from headrace.models import Batch
 from headrace.states import BatchStatus
 from headrace.store import batches, holding
 
 router = APIRouter(tags=["batches"])
 
-WINDOWS = {"24h": timedelta(hours=24)}
+BATCH_ID = re.compile(r"batch_[0-9A-Za-z_-]{1,128}")
 CANCELS = (BatchStatus.CANCELLING, BatchStatus.CANCELLED)
 
 
-def _served(endpoint: str) -> str:
-    if endpoint not in ENDPOINTS:
-        raise PydanticCustomError(
-            "unserved", "supported values are {values}", {"values": ", ".join(ENDPOINTS)}
-        )
-    return endpoint
-
-
-def _name(value: str) -> str:
-    if not is_name(value):
-        raise PydanticCustomError("no_name", "it must be the id of a file")
-    return value
-
-
-class BatchRequest(BaseModel):
-    """What makes a batch (contract 2.2). Whether the input file is any good shows in the batch, not here."""
-
-    input_file_id: Annotated[str, Field(max_length=256), AfterValidator(_name)]
-    endpoint: Annotated[str, AfterValidator(_served)]
-    completion_window: Literal["24h"]
-    metadata: (
-        Annotated[
-            dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
-            Field(max_length=16),
-        ]
-        | None
-    ) = None
-    output_expires_after: ExpiresAfter | None = None
-    on_ambiguous: Literal["retry", "hold"] = "retry"
-
-    def row(self, api_key_id: str) -> Batch:
-        """The new batch."""
-        created_at = now()
-        return Batch(
-            id=new_id("batch_"),
-            api_key_id=api_key_id,
-            endpoint=self.endpoint,
-            input_file_id=self.input_file_id,
-            completion_window=self.completion_window,
-            details=self.metadata,
-            created_at=created_at,
-            expires_at=created_at + WINDOWS[self.completion_window],
-            hold_ambiguous=self.on_ambiguous == "hold",
-        )
-
-
-@router.post("/batches")
-def create_batch(body: JsonBody, key: CallerDep, database: DatabaseDep, once: OnceDep) -> BatchObject:
+@router.post("/batches", responses=MAY_REPLAY, openapi_extra=json_body(BatchRequest))
+def create_batch(
+    body: JsonBody, key: CallerDep, database: DatabaseDep, settings: SettingsDep, once: OnceDep
+) -> BatchObject:
     """Have a file's requests run. Sent again, with the same `Idempotency-Key`, it is the same batch."""
-    wanted = fitted(BatchRequest, body)
+    wanted = read_request(body, strict=settings.strict)
     with database.begin() as session:
         made = once.replayed(session)
         if made is not None:
@@ -96,10 +49,12 @@ def create_batch(body: JsonBody, key: CallerDep, database: DatabaseDep, once: On
 def list_batches(
     key: CallerDep,
     database: DatabaseDep,
-    after: str | None = None,
+    after: Annotated[str | None, Query(json_schema_extra={"pattern": f"^({BATCH_ID.pattern})?$"})] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Page[BatchObject]:
-    """The key's batches, newest first."""
+    """The key's batches, newest first. `after` need not be the id of one that is still there."""
+    if after and not BATCH_ID.fullmatch(after):
+        raise InvalidRequest("'after' must be the id of a batch.", param="after", code="invalid_value")
     with database.read() as session:
         rows = batches.list_page(session, key.id, after=after, limit=limit + 1)
         held = holding.counts(session, key.id, [batch.id for batch in rows])
@@ -114,6 +69,7 @@ def retrieve_batch(batch_id: str, key: CallerDep, database: DatabaseDep) -> Batc
 
 
 @router.post("/batches/{batch_id}/cancel")
+@refuses(409)
 def cancel_batch(batch_id: str, key: CallerDep, database: DatabaseDep) -> BatchObject:
     """Let no more calls depart. Those under way are paid for and may end."""
     with database.begin() as session:

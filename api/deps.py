@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from redis import Redis
 
+from api.refusals import refuses
 from headrace.config import Config
 from headrace.db import Database
 from headrace.errors import InvalidRequest, Unauthorized
@@ -35,6 +36,7 @@ async def _config(request: Request) -> Config:
     return config
 
 
+@refuses(503)
 async def _database(request: Request) -> Database:
     database: Database = request.state.database
     return database
@@ -51,6 +53,7 @@ DatabaseDep = Annotated[Database, Depends(_database)]
 RedisDep = Annotated[Redis, Depends(_redis)]
 
 
+@refuses(401)
 def caller(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)], database: DatabaseDep
 ) -> ApiKey:
@@ -70,6 +73,7 @@ def caller(
 CallerDep = Annotated[ApiKey, Depends(caller)]
 
 
+@refuses(400)
 async def refuse_nul(request: Request) -> None:
     """PostgreSQL stores no NUL, so nothing is named by one."""
     if "\0" in request.url.path or any("\0" in value for value in request.query_params.values()):

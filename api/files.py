@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query
 from sqlmodel import Session
 
 from api.deps import CallerDep, DatabaseDep, SettingsDep
-from api.file_object import FileDeleted, FileObject
+from api.file_object import FileDeleted, FileObject, KnownPurpose
+from api.refusals import refuses
 from api.schemas import Page
-from api.stored_file import StoredFile
+from api.stored_file import FILE, RANGES, StoredFile
 from headrace import files as stored
-from headrace.clock import now
 from headrace.errors import Conflict, NotFound
 from headrace.models import File
 from headrace.store import files
@@ -25,10 +25,10 @@ router = APIRouter(tags=["files"])
 def list_files(
     key: CallerDep,
     database: DatabaseDep,
-    after: str | None = None,
+    after: Annotated[str | None, Query(pattern="^file-")] = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
     order: Literal["asc", "desc"] = "desc",
-    purpose: str | None = None,
+    purpose: KnownPurpose | None = None,
 ) -> Page[FileObject]:
     """The key's files by creation, newest first unless `order` says otherwise."""
     with database.read() as session:
@@ -45,7 +45,8 @@ def retrieve_file(file_id: str, key: CallerDep, database: DatabaseDep) -> FileOb
         return FileObject.of(_found(session, key.id, file_id))
 
 
-@router.get("/files/{file_id}/content", response_class=StoredFile)
+@router.get("/files/{file_id}/content", response_class=StoredFile, responses=FILE, openapi_extra=RANGES)
+@refuses(416)
 def download_file(file_id: str, key: CallerDep, database: DatabaseDep, settings: SettingsDep) -> StoredFile:
     """The file's bytes; also a range of them."""
     with database.read() as session:
@@ -61,6 +62,7 @@ def download_file(file_id: str, key: CallerDep, database: DatabaseDep, settings:
 
 
 @router.delete("/files/{file_id}")
+@refuses(409)
 def delete_file(file_id: str, key: CallerDep, database: DatabaseDep, settings: SettingsDep) -> FileDeleted:
     """Forget a file, unless a batch still reads it."""
     with database.begin() as session:
@@ -74,7 +76,7 @@ def delete_file(file_id: str, key: CallerDep, database: DatabaseDep, settings: S
 
 
 def _found(session: Session, api_key_id: str, file_id: str) -> File:
-    file = files.get(session, api_key_id, file_id)
-    if file is None or (file.expires_at is not None and file.expires_at <= now()):
+    file = files.find(session, api_key_id, file_id)
+    if file is None:
         raise NotFound(f"No such File object: {file_id}", param="id")
     return file

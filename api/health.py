@@ -3,9 +3,11 @@
 import os
 import tempfile
 from datetime import timedelta
+from typing import Literal
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from redis import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,16 +22,29 @@ from headrace.store import workers
 
 router = APIRouter(tags=["health"])
 
-OK = "ok"
+OK: Literal["ok"] = "ok"
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = OK
+
+
+class Readiness(BaseModel):
+    """Whether work will be done. Each check is `ok`, or what is wrong and what to do."""
+
+    ready: bool
+    checks: dict[str, str]
 
 
 @router.get("/healthz")
-async def healthz() -> dict[str, str]:
+async def healthz() -> Alive:
     """This process answers."""
-    return {"status": OK}
+    return Alive()
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={200: {"model": Readiness}, 503: {"model": Readiness}})
 def readyz(database: DatabaseDep, redis: RedisDep, settings: SettingsDep) -> JSONResponse:
     """200 if what is submitted now will run, else 503; `checks` say what is wrong and what to do."""
     checks = {
@@ -38,8 +53,8 @@ def readyz(database: DatabaseDep, redis: RedisDep, settings: SettingsDep) -> JSO
         "workers": _workers(database, settings.lease_seconds),
         "data_dir": _data_dir(settings),
     }
-    ready = all(said == OK for said in checks.values())
-    return JSONResponse({"ready": ready, "checks": checks}, 200 if ready else 503)
+    readiness = Readiness(ready=all(said == OK for said in checks.values()), checks=checks)
+    return JSONResponse(readiness.model_dump(), 200 if readiness.ready else 503)
 
 
 def _database(database: Database) -> str:

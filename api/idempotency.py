@@ -4,14 +4,16 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 
-import orjson
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Header, Request, Response
 from sqlmodel import Session
 
 from api.deps import CallerDep
-from api.payloads import JsonBody
+from api.openapi import header
+from api.payloads import ExactJsonBody
+from api.refusals import refuses
 from headrace.clock import now
 from headrace.errors import Conflict, InvalidRequest
+from headrace.exact_json import dumps
 from headrace.models import Creation
 from headrace.store import creations
 from headrace.store.creations import Asked
@@ -21,6 +23,15 @@ RETRY_COUNT = "x-stainless-retry-count"
 READ_TIMEOUT = "x-stainless-read-timeout"
 REPLAYED = {"idempotent-replayed": "true"}
 MAX_KEY_CHARACTERS = 255
+# `responses` of a route that asks for OnceDep.
+MAY_REPLAY: dict[int | str, dict[str, Any]] = {
+    200: {
+        "headers": {
+            name: header("It was made before", required=False, const=value)
+            for name, value in REPLAYED.items()
+        }
+    }
+}
 DEFAULT_TIMEOUT_SECONDS = 600.0  # the SDK's own
 PAUSE_SECONDS = 60.0  # before the SDK tries again
 LONGEST_TIMEOUT_SECONDS = 86_400.0
@@ -68,12 +79,29 @@ class Once(NamedTuple):
         return creations.newest_alike(session, self.asked, now() - min(patience, creations.KEPT))
 
 
-def _once(request: Request, response: Response, body: JsonBody, key: CallerDep) -> Once:
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=MAX_KEY_CHARACTERS,
+        description="The same key with the same body makes nothing twice, for 24 hours",
+    ),
+]
+
+
+@refuses(400, 409)
+def _once(
+    request: Request,
+    response: Response,
+    body: ExactJsonBody,
+    key: CallerDep,
+    idempotency_key: IdempotencyKey = None,
+) -> Once:
     asked = Asked(
         api_key_id=key.id,
         path=request.url.path,
-        idempotency_key=_key(request),
-        fingerprint=hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        idempotency_key=_printable(idempotency_key),
+        fingerprint=hashlib.sha256(dumps(body, sort_keys=True).encode()).hexdigest(),
     )
     arrived_at: datetime = request.state.arrived_at
     return Once(asked, arrived_at, _retry_count(request), _timeout_seconds(request), response)
@@ -82,10 +110,9 @@ def _once(request: Request, response: Response, body: JsonBody, key: CallerDep) 
 OnceDep = Annotated[Once, Depends(_once)]
 
 
-def _key(request: Request) -> str | None:
-    key = request.headers.get(KEY)
-    if key is not None and not (0 < len(key) <= MAX_KEY_CHARACTERS and key.isprintable()):
-        raise InvalidRequest(f"The Idempotency-Key must have 1 to {MAX_KEY_CHARACTERS} printable characters.")
+def _printable(key: str | None) -> str | None:
+    if key is not None and not key.isprintable():
+        raise InvalidRequest("The Idempotency-Key must have printable characters only.", param=KEY)
     return key
 
 

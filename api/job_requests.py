@@ -1,11 +1,12 @@
 """What `POST /v1/jobs` takes: a request or a list of them, each a batch line or a bare chat body."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from headrace.bodies import ENDPOINTS, Fault, KnowsModel
 from headrace.errors import InvalidRequest
-from headrace.lines import check_request
+from headrace.lines import check_request, duplicate
 from headrace.store.jobs import NewJob
 
 MAX_REQUESTS = 1000
@@ -19,9 +20,21 @@ def read_requests(document: Any, knows_model: KnowsModel) -> list[NewJob]:
         return _all_good([("", _read(document, 1, knows_model))])
     if not 1 <= len(document) <= MAX_REQUESTS:
         raise InvalidRequest(f"Send 1 to {MAX_REQUESTS} requests at once, and not {len(document)}.")
-    return _all_good(
-        [(f"[{line - 1}]", _read(request, line, knows_model)) for line, request in enumerate(document, 1)]
-    )
+    read = [_read(request, line, knows_model) for line, request in enumerate(document, 1)]
+    return _all_good([(f"[{index}]", job) for index, job in enumerate(_told_apart(read))])
+
+
+def _told_apart(read: list[NewJob | Fault]) -> Iterator[NewJob | Fault]:
+    """A custom_id belongs to the first job that has it."""
+    seen: set[str] = set()
+    for job in read:
+        if isinstance(job, Fault) or job.custom_id is None:
+            yield job
+        elif job.custom_id in seen:
+            yield duplicate(job.custom_id)
+        else:
+            seen.add(job.custom_id)
+            yield job
 
 
 def _read(request: Any, line: int, knows_model: KnowsModel) -> NewJob | Fault:

@@ -11,10 +11,13 @@ from sqlmodel import Session
 
 from api.batches import find_batch
 from api.deps import CallerDep, ConfigDep, DatabaseDep, SettingsDep
-from api.idempotency import OnceDep
+from api.idempotency import MAY_REPLAY, OnceDep
 from api.job_object import CallObject, JobDetail, JobObject
 from api.job_requests import read_requests
-from api.payloads import JsonBody, OptionalJsonBody, fitted
+from api.job_schema import REQUESTS
+from api.openapi import json_body
+from api.payloads import ExactJsonBody, OptionalJsonBody, fitted
+from api.refusals import refuses
 from api.releases import Release, tell
 from api.schemas import Page
 from headrace import dispatch
@@ -30,9 +33,9 @@ router = APIRouter(tags=["jobs"])
 JOB_ID = re.compile(r"job_([1-9][0-9]{0,17})")  # 18 digits fit 64 bits
 
 
-@router.post("/jobs")
+@router.post("/jobs", responses=MAY_REPLAY, openapi_extra=json_body(REQUESTS))
 def submit_jobs(
-    body: JsonBody,
+    body: ExactJsonBody,
     once: OnceDep,
     key: CallerDep,
     database: DatabaseDep,
@@ -61,12 +64,13 @@ def submit_jobs(
 
 
 @router.get("/jobs")
+@refuses(404)
 def list_jobs(
     key: CallerDep,
     database: DatabaseDep,
     batch: str | None = None,
     state: JobState | None = None,
-    after: str | None = None,
+    after: Annotated[str | None, Query(json_schema_extra={"pattern": f"^({JOB_ID.pattern})?$"})] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Page[JobObject]:
     """The key's jobs, oldest first, without bodies and answers; those of a batch, or in a state."""
@@ -102,6 +106,7 @@ def retrieve_job(job_id: str, key: CallerDep, database: DatabaseDep) -> Response
 
 
 @router.post("/jobs/{job_id}/cancel")
+@refuses(409)
 def cancel_job(job_id: str, key: CallerDep, database: DatabaseDep) -> JobObject:
     """Cancel a waiting job. A running one ends with its call, whose answer is kept if it is good."""
     with database.begin() as session:
@@ -117,7 +122,8 @@ def cancel_job(job_id: str, key: CallerDep, database: DatabaseDep) -> JobObject:
     return show(job)
 
 
-@router.post("/jobs/{job_id}/release")
+@router.post("/jobs/{job_id}/release", openapi_extra=json_body(Release, required=False))
+@refuses(409)
 def release_job(job_id: str, body: OptionalJsonBody, key: CallerDep, database: DatabaseDep) -> JobObject:
     """Let a held job go: `{"to": "queue"}` has it called again, `{"to": "fail"}` ends it."""
     to = fitted(Release, body).state

@@ -5,9 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import Depends, FastAPI
+from starlette.exceptions import HTTPException
 
-from api import batches, files, health, jobs, models, releases, results, uploads
+from api import batches, file_creation, files, health, jobs, models, releases, results, uploads
 from api.deps import Parts, caller, refuse_nul
+from api.heads import Heads
+from api.not_routed import not_routed
+from api.openapi import DescribedApi
 from api.problems import HANDLERS
 from api.request_ids import RequestIds
 from headrace import __version__
@@ -16,17 +20,23 @@ from headrace.db import Database
 from headrace.limits import connect
 from headrace.settings import Settings
 
-RESOURCES = (files, uploads, batches, releases, results, jobs, models)
+RESOURCES = (files, file_creation, uploads, batches, releases, results, jobs, models)
+ABOUT = """Runs any number of LLM completions at exactly the rate your account allows, and loses none.
+
+Files and batches are those of the OpenAI API; jobs are requests without a file. Lists go on behind the last
+id that you have (`after`), while they say `has_more`. Parameters that are not known are ignored."""
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def make_app(settings: Settings | None = None) -> RequestIds:
     """The ASGI app. What it needs is made when it starts, from `settings` or else from the environment."""
-    api = FastAPI(
+    api = DescribedApi(
         title="headrace",
         version=__version__,
+        description=ABOUT,
         lifespan=_lifespan(settings),
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, HTTPException: not_routed},
+        generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
         docs_url=None,  # it would load its scripts from elsewhere
         redoc_url=None,
@@ -34,7 +44,7 @@ def make_app(settings: Settings | None = None) -> RequestIds:
     for resource in RESOURCES:
         api.include_router(resource.router, prefix="/v1", dependencies=[Depends(caller), Depends(refuse_nul)])
     api.include_router(health.router)
-    return RequestIds(api)
+    return RequestIds(Heads(api))
 
 
 def _lifespan(given: Settings | None) -> Callable[[FastAPI], AbstractAsyncContextManager[Parts]]:

@@ -1,4 +1,4 @@
-"""A multipart body taken in as it arrives (RFC 7578): small fields kept, the file's bytes handed on."""
+"""A multipart body taken in as it arrives (RFC 7578): small fields kept, the bytes of one part handed on."""
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -7,7 +7,6 @@ from api.problems import UnsupportedMediaType
 from headrace.bodies import is_name
 from headrace.errors import InvalidRequest, TooLarge
 
-FILE = "file"
 MAX_PARTS = 16
 MAX_FIELD_BYTES = 1024
 MAX_OVERHEAD_BYTES = 64 * 1024
@@ -17,9 +16,7 @@ def boundary_of(content_type: str) -> bytes:
     """What separates the parts. Raises RequestError unless the content type is multipart/form-data."""
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data":
-        raise UnsupportedMediaType(
-            "The body must be multipart/form-data, with the parts 'purpose' and 'file'."
-        )
+        raise UnsupportedMediaType("The body must be multipart/form-data.")
     if not options.get(b"boundary"):
         raise InvalidRequest("The content type multipart/form-data has no boundary.")
     return options[b"boundary"]
@@ -28,15 +25,16 @@ def boundary_of(content_type: str) -> bytes:
 class Form:
     """Takes the body in by pieces, and raises InvalidRequest or TooLarge as soon as it can know.
 
-    `fields` are the text parts. Of the file it has the name and the size; `waiting` are its bytes that
-    nobody took yet.
+    The part `file` is sent as a file: of it we have the `filename` (None: it did not come) and the `size`;
+    `waiting` are its bytes that nobody took yet. `fields` are the other parts, which are text.
     """
 
-    def __init__(self, boundary: bytes, max_file_bytes: int) -> None:
+    def __init__(self, boundary: bytes, file: str, max_file_bytes: int) -> None:
         self.fields: dict[str, str] = {}
         self.filename: str | None = None
         self.size = 0
         self.waiting = bytearray()
+        self._file = file
         self._max_file_bytes = max_file_bytes
         self._fed = 0
         self._parts = 0
@@ -110,18 +108,19 @@ class Form:
     def _end_headers(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition"))
         self._name = options.get(b"name", b"").decode("utf-8", "replace")
-        if self._name == FILE:
+        if self._name == self._file:
             self._begin_file(options.get(b"filename", b"").decode("utf-8", "replace"))
 
     def _begin_file(self, filename: str) -> None:
         if self.filename is not None:
-            raise InvalidRequest("The part 'file' is there twice.", param=FILE)
+            raise InvalidRequest(f"The part '{self._file}' is there twice.", param=self._file)
         if not is_name(filename):
-            raise InvalidRequest("The part 'file' has no filename: send it as a file.", param=FILE)
+            message = f"The part '{self._file}' has no filename: send it as a file."
+            raise InvalidRequest(message, param=self._file)
         self.filename = filename
 
     def _add_data(self, data: bytes, start: int, end: int) -> None:
-        if self._name == FILE:
+        if self._name == self._file:
             self.size += end - start
             if self.size > self._max_file_bytes:
                 raise self._too_large()
@@ -132,11 +131,12 @@ class Form:
             raise InvalidRequest(f"A field is longer than {MAX_FIELD_BYTES} bytes.", param=self._name)
 
     def _end_part(self) -> None:
-        if self._name != FILE:
+        if self._name != self._file:
             self.fields[self._name] = self._text.decode("utf-8", "replace")
 
     def _end(self) -> None:
         self._ended = True
 
     def _too_large(self) -> TooLarge:
-        return TooLarge(f"The file is larger than {self._max_file_bytes} bytes.", param=FILE)
+        message = f"The part '{self._file}' is larger than {self._max_file_bytes} bytes."
+        return TooLarge(message, param=self._file)

@@ -6,14 +6,15 @@ import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, TypeVar
 
-import orjson
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 
 from api.deps import SettingsDep
 from api.problems import ClientSilent, UnsupportedMediaType, invalid
+from api.refusals import refuses
 from headrace.bodies import MAX_DEPTH, deeper_than
 from headrace.errors import InvalidRequest, TooLarge
+from headrace.exact_json import has_half_characters, loads
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -58,6 +59,7 @@ def fitted(model: type[Model], document: Any) -> Model:
         raise invalid(error.errors()) from error
 
 
+@refuses(400, 408, 413, 415)
 async def _raw_body(request: Request, settings: SettingsDep) -> bytes:
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json":
@@ -73,12 +75,12 @@ async def _raw_body(request: Request, settings: SettingsDep) -> bytes:
     return bytes(body)
 
 
-def _json_body(raw: Annotated[bytes, Depends(_raw_body)]) -> Any:
+def _exact_json_body(raw: Annotated[bytes, Depends(_raw_body)]) -> Any:
     if not raw.strip():
         raise InvalidRequest("The body is empty: send JSON.")
     try:
-        document = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
+        document = loads(raw)
+    except ValueError as error:
         raise InvalidRequest(f"The body is not valid JSON: {error}.") from error
     if deeper_than(document, LEVELS):
         raise InvalidRequest(f"The body is nested more than {LEVELS} levels deep.", code="invalid_value")
@@ -96,16 +98,29 @@ def _checked(pairs: list[tuple[str, Any]]) -> None:
     seen: set[str] = set()
     for name, _ in pairs:
         if name in seen:
-            shown = name[:SHOWN_CHARACTERS]
+            shown = name[:SHOWN_CHARACTERS].encode(errors="backslashreplace").decode()
             raise InvalidRequest(
                 f"The name '{shown}' is twice in one object.", param=shown, code="duplicate_name"
             )
         seen.add(name)
 
 
+ExactJsonBody = Annotated[Any, Depends(_exact_json_body)]
+"""Any JSON: its numbers keep their text, and half of a surrogate pair may stand in its texts."""
+
+
+def _json_body(document: ExactJsonBody) -> Any:
+    if has_half_characters(json.dumps(document, ensure_ascii=False)):
+        raise InvalidRequest(
+            "A text has half of a surrogate pair in it, such as \\ud83d alone.", code="invalid_value"
+        )
+    return document
+
+
 def _optional_json_body(raw: Annotated[bytes, Depends(_raw_body)]) -> Any:
-    return _json_body(raw) if raw.strip() else {}
+    return _json_body(_exact_json_body(raw)) if raw.strip() else {}
 
 
 JsonBody = Annotated[Any, Depends(_json_body)]
+"""JSON whose texts can be stored and shown."""
 OptionalJsonBody = Annotated[Any, Depends(_optional_json_body)]

@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from headrace.errors import Conflict, InvalidRequest, RequestError, Unauthorized, Unavailable
@@ -61,6 +61,21 @@ HEADERS: dict[type[RequestError], dict[str, str]] = {
 }
 
 
+class Problem(BaseModel):
+    """What went wrong; `param` is the parameter at fault, and `code` a fixed word for programs, if any."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class Envelope(BaseModel):
+    """What the body of every failure is."""
+
+    error: Problem
+
+
 def invalid(errors: Sequence[Mapping[str, Any]]) -> InvalidRequest:
     """The refusal for what pydantic found, in the name of the first fault."""
     first = errors[0]
@@ -80,8 +95,8 @@ def envelope(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The answer to a failure."""
-    error = {"message": message, "type": _type(status), "param": param, "code": code}
-    return JSONResponse({"error": error}, status, headers)
+    error = Problem(message=message, type=_type(status), param=param, code=code)
+    return JSONResponse(Envelope(error=error).model_dump(), status, headers)
 
 
 async def _refused(_request: Request, error: RequestError) -> Response:
@@ -93,32 +108,33 @@ async def _invalid_parameters(request: Request, error: RequestValidationError) -
     return await _refused(request, invalid(errors))
 
 
-async def _not_routed(request: Request, error: HTTPException) -> Response:
-    said = {
-        404: f"Invalid URL ({request.method} {request.url.path})",
-        405: f"{request.method} is not allowed on {request.url.path}",
-    }
-    return envelope(error.status_code, said.get(error.status_code, str(error.detail)), headers=error.headers)
+def unavailable() -> Response:
+    """The answer to what will be fine in a moment."""
+    message = "A part of headrace does not answer now. Try again in a few seconds."
+    return envelope(503, message, headers={"retry-after": str(RETRY_AFTER_SECONDS)})
 
 
 async def _unavailable(_request: Request, error: Exception) -> Response:
     log.error("answered 503: %s", getattr(error, "orig", error))
-    message = "A part of headrace does not answer now. Try again in a few seconds."
-    return envelope(503, message, headers={"retry-after": str(RETRY_AFTER_SECONDS)})
+    return unavailable()
 
 
 async def _gone(_request: Request, _error: ClientDisconnect) -> Response:
     return Response(status_code=CLIENT_CLOSED_REQUEST)  # nobody reads it; the access log shows it
 
 
-async def _failed(_request: Request, _error: Exception) -> Response:
+def failure() -> Response:
+    """The answer when the fault is ours."""
     return envelope(500, "headrace failed at this request. Its log has the reason, under x-request-id.")
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    return failure()
 
 
 HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
     RequestError: _refused,
     RequestValidationError: _invalid_parameters,
-    HTTPException: _not_routed,
     Unavailable: _unavailable,
     OperationalError: _unavailable,
     InterfaceError: _unavailable,

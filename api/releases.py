@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from api.batches import find_batch
 from api.deps import CallerDep, DatabaseDep
+from api.openapi import json_body
 from api.payloads import OptionalJsonBody, fitted
 from api.schemas import WireObject
 from headrace import dispatch
@@ -38,7 +39,7 @@ class BatchReleased(WireObject):
     released: int
 
 
-@router.post("/batches/{batch_id}/release")
+@router.post("/batches/{batch_id}/release", openapi_extra=json_body(Release, required=False))
 def release_batch(
     batch_id: str, body: OptionalJsonBody, key: CallerDep, database: DatabaseDep
 ) -> BatchReleased:

@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from api.batches import find_batch
 from api.deps import CallerDep, DatabaseDep
+from api.openapi import header
 from headrace.db import Database
 from headrace.output import output_line
 from headrace.store import reading
@@ -16,9 +17,17 @@ router = APIRouter(tags=["batches"])
 
 SLICE = 100
 MAX_NUMBER = 2**31 - 1
+JSON_LINES = {
+    "description": "JSON lines, as in an output file",
+    "content": {"application/jsonl": {"schema": {"type": "string"}}},
+    "headers": {
+        "x-headrace-cursor": header("The `after` of the next request", pattern="^[0-9]+$"),
+        "x-headrace-has-more": header("Whether more are there now", enum=["true", "false"]),
+    },
+}
 
 
-@router.get("/batches/{batch_id}/results", response_class=StreamingResponse)
+@router.get("/batches/{batch_id}/results", response_class=StreamingResponse, responses={200: JSON_LINES})
 def read_results(
     batch_id: str,
     key: CallerDep,

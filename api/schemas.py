@@ -2,9 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
+
+from headrace.bodies import MAX_NAME_CHARACTERS
+
+# JSON schema of a string that `headrace.bodies.is_name` takes
+A_NAME: dict[str, Any] = {"minLength": 1, "maxLength": MAX_NAME_CHARACTERS, "pattern": r"^[^\u0000]+$"}
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# For an int that is strict, so that no string will do: JSON has one kind of number, and 3.0 is as good as 3.
+WHOLE = BeforeValidator(_whole)
 
 
 class WireObject(BaseModel):

@@ -1,151 +1,114 @@
-"""`POST /v1/files`: a multipart body, from the socket straight to the disk (contract 1.2)."""
+"""Uploads: files that come in parts, which may be sent side by side (contract 1.6)."""
 
-import errno
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, BinaryIO, Literal
-
-import orjson
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request
-from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
-from pydantic import BaseModel
+from fastapi.concurrency import run_in_threadpool
 
+from api.assembly import completed
+from api.batch_input import check_name
 from api.deps import CallerDep, DatabaseDep, SettingsDep
-from api.file_object import ExpiresAfter, FileObject
-from api.multipart import Form, boundary_of
-from api.payloads import announced_bytes, chunks, fitted
-from api.problems import NoRoom
-from headrace import files as stored
-from headrace.clock import now
+from api.intake import form_of, receiving
+from api.openapi import form_body, json_body
+from api.payloads import JsonBody, fitted
+from api.refusals import refuses
+from api.upload_object import Completion, PartForm, PartObject, UploadObject, UploadRequest
+from api.upload_rows import MAX_PARTS, drop, find_upload, lock_upload, refuse_unless_pending
 from headrace.db import Database
-from headrace.disk import is_short
-from headrace.errors import InvalidRequest, Unavailable
+from headrace.errors import InvalidRequest, RequestError, TooLarge
 from headrace.failpoints import failpoint
+from headrace.files import remove
 from headrace.ids import new_id
-from headrace.models import File
+from headrace.models import UploadPart
 from headrace.settings import MEBIBYTE, Settings
-from headrace.store import files
+from headrace.states import UploadStatus
+from headrace.store import uploads
 
-router = APIRouter(tags=["files"])
+router = APIRouter(tags=["uploads"])
 
-BATCH_FILE_LIFE = timedelta(days=30)
-FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-class Upload(BaseModel):
-    """What the form says of the file; `file` is its name."""
-
-    purpose: Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
-    expires_after: ExpiresAfter | None = None
-    file: str
-
-    def expires_at(self, created_at: datetime) -> datetime | None:
-        """When the file is gone: batch inputs after 30 days, others never, unless the form says so."""
-        if self.expires_after is not None:
-            return created_at + timedelta(seconds=self.expires_after.seconds)
-        return created_at + BATCH_FILE_LIFE if self.purpose == "batch" else None
+PART_BYTES = 64 * MEBIBYTE  # what the SDK sends at a time
+ASSEMBLING = CapacityLimiter(2)  # the disk does not do more any faster, and other requests need the threads
 
 
-@router.post("/files")
-async def create_file(
-    request: Request, key: CallerDep, database: DatabaseDep, settings: SettingsDep
-) -> FileObject:
-    """Take in a file: multipart/form-data with `purpose`, `file`, `expires_after[anchor]` and `[seconds]`.
-
-    It is whole and on disk when this answers. An upload that is cut off or refused leaves nothing.
-    """
-    file_id, created_at = new_id("file-"), now()
-    form = Form(boundary_of(request.headers.get("content-type", "")), settings.max_file_bytes)
-    announced = announced_bytes(request)
-    form.check_length(announced)
-    try:
-        await run_in_threadpool(_check_room, settings, announced)
-        async with contextmanager_in_threadpool(stored.writing(settings.files_dir, file_id)) as out:
-            await _receive(request, form, out, settings)
-            upload = await run_in_threadpool(_checked, form, out, settings.max_body_bytes)
-    except OSError as error:
-        if error.errno in FULL:
-            raise NoRoom from error
-        raise Unavailable(f"a file could not be stored: {error}") from error
-    failpoint("stored")
-    file = File(
-        id=file_id,
-        api_key_id=key.id,
-        purpose=upload.purpose,
-        filename=upload.file,
-        bytes=form.size,
-        created_at=created_at,
-        expires_at=upload.expires_at(created_at),
-    )
-    await run_in_threadpool(_record, file, database)
-    return FileObject.of(file)
-
-
-def _check_room(settings: Settings, coming_bytes: int) -> None:
-    """Raises NoRoom when less would be left than what the answers of calls under way need."""
-    if is_short(settings.files_dir, settings.min_free_bytes + coming_bytes):
-        raise NoRoom
-
-
-async def _receive(request: Request, form: Form, out: BinaryIO, settings: Settings) -> None:
-    """Reads the body to its end. The disk is written to in large pieces, away from the event loop."""
-    async for chunk in chunks(request):
-        form.feed(chunk)
-        failpoint("upload")
-        if len(form.waiting) >= MEBIBYTE:
-            await run_in_threadpool(_check_room, settings, len(form.waiting))
-            await run_in_threadpool(out.write, form.take())
-    form.close()
-    await run_in_threadpool(out.write, form.take())
-
-
-def _checked(form: Form, out: BinaryIO, max_line_bytes: int) -> Upload:
-    """The form's fields, if they are right and the file is what they say."""
-    upload = fitted(Upload, _document(form))
-    if upload.purpose == "batch":
-        out.flush()
-        _check_batch_input(upload.file, Path(out.name), max_line_bytes)
-    return upload
-
-
-def _document(form: Form) -> dict[str, Any]:
-    """`expires_after[seconds]` and its like become members of `expires_after`."""
-    document: dict[str, Any] = {**form.fields}
-    names = {member: f"expires_after[{member}]" for member in ExpiresAfter.model_fields}
-    expiry = {member: form.fields[name] for member, name in names.items() if name in form.fields}
-    if expiry:
-        document["expires_after"] = expiry
-    if form.filename is not None:
-        document["file"] = form.filename
-    return document
-
-
-def _check_batch_input(filename: str, path: Path, max_line_bytes: int) -> None:
-    if not filename.endswith(".jsonl"):
-        raise InvalidRequest("Invalid file format for Batch API. Must be .jsonl")
-    with path.open("rb") as written:
-        line = written.readline(max_line_bytes + 1)
-    reason = _line_fault(line, max_line_bytes)
-    if reason:
-        raise InvalidRequest(f"Invalid file format for Batch API. Must be .jsonl, and {reason}.")
-
-
-def _line_fault(line: bytes, max_line_bytes: int) -> str | None:
-    if not line:
-        return "this file is empty"
-    if len(line) > max_line_bytes:
-        return f"its first line is longer than {max_line_bytes} bytes"
-    try:
-        orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        return f"its first line is not valid JSON ({error})"
-    return None
-
-
-def _record(file: File, database: Database) -> None:
-    """The bytes are in place, and stay there: after an error nobody knows whether the row was committed.
-
-    If it was not, the worker that tidies the folder finds them.
-    """
+@router.post("/uploads", openapi_extra=json_body(UploadRequest))
+def create_upload(
+    body: JsonBody, key: CallerDep, database: DatabaseDep, settings: SettingsDep
+) -> UploadObject:
+    """Announce a file that will come in parts, within an hour."""
+    wanted = fitted(UploadRequest, body)
+    is_input = wanted.purpose == "batch"
+    most = settings.max_file_bytes if is_input else settings.max_upload_bytes
+    if wanted.bytes > most:
+        raise TooLarge(f"A file for '{wanted.purpose}' may have {most} bytes at most.", param="bytes")
+    if is_input:
+        check_name(wanted.filename)
+    upload = wanted.row(key.id)
     with database.begin() as session:
-        files.add(session, file)
+        uploads.create(session, upload)
+    return UploadObject.of(upload)
+
+
+@router.post("/uploads/{upload_id}/parts", openapi_extra=form_body(PartForm))
+@refuses(400, 408, 413, 415)
+async def add_part(
+    upload_id: str, request: Request, key: CallerDep, database: DatabaseDep, settings: SettingsDep
+) -> PartObject:
+    """Take in a part: multipart/form-data with `data`, of 64 MiB at most. It is on disk when this answers."""
+    await run_in_threadpool(_check_pending, database, key.id, upload_id)
+    part = UploadPart(id=new_id("part_"), upload_id=upload_id, bytes=0)
+    form = form_of(request, "data", PART_BYTES)
+    async with receiving(request, form, settings, part.id):
+        fitted(PartForm, {"data": form.filename} if form.filename else {})
+    part.bytes = form.size
+    failpoint("stored")
+    await run_in_threadpool(_record, database, settings, key.id, part)
+    return PartObject.of(part)
+
+
+@router.post("/uploads/{upload_id}/complete", openapi_extra=json_body(Completion))
+async def complete_upload(
+    upload_id: str, body: JsonBody, key: CallerDep, database: DatabaseDep, settings: SettingsDep
+) -> UploadObject:
+    """Make the file of the parts `part_ids`, in their order; for the same parts again, the same file."""
+    wanted = fitted(Completion, body)
+    return await to_thread.run_sync(
+        completed, database, settings, key.id, upload_id, wanted, limiter=ASSEMBLING
+    )
+
+
+@router.post("/uploads/{upload_id}/cancel")
+@refuses(400)
+def cancel_upload(
+    upload_id: str, key: CallerDep, database: DatabaseDep, settings: SettingsDep
+) -> UploadObject:
+    """Forget the parts, and take no more."""
+    with database.begin() as session:
+        upload = lock_upload(session, key.id, upload_id)
+        if upload.status != UploadStatus.CANCELLED:
+            refuse_unless_pending(upload)
+            uploads.cancel(session, upload)
+    drop(database, settings, upload)
+    return UploadObject.of(upload)
+
+
+def _check_pending(database: Database, api_key_id: str, upload_id: str) -> None:
+    with database.read() as session:
+        refuse_unless_pending(find_upload(session, api_key_id, upload_id))
+
+
+def _record(database: Database, settings: Settings, api_key_id: str, part: UploadPart) -> None:
+    """The upload may have ended since: then the bytes go.
+
+    After an error of the database they stay, for nobody knows whether the row was committed. If it was not,
+    the worker that tidies the folder finds them.
+    """
+    try:
+        with database.begin() as session:
+            refuse_unless_pending(lock_upload(session, api_key_id, part.upload_id))
+            if uploads.count_parts(session, part.upload_id) >= MAX_PARTS:
+                raise InvalidRequest(
+                    f"An upload has {MAX_PARTS} parts at most, and this one has as many.", param="upload_id"
+                )
+            uploads.add_part(session, part)
+    except RequestError:
+        remove(settings.files_dir, part.id)
+        raise

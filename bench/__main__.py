@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bench import large_file as large_file_program
 from bench import limits as limits_program
 from bench import throughput as throughput_program
 from bench.report import Report, write_json
@@ -22,7 +23,8 @@ def everything(context: typer.Context, json: JsonFile = None) -> None:
     """Run every program with the figures that its promise names."""
     if context.invoked_subcommand is None:
         console = Console()
-        finish(console, json, limits_program.measure(console), throughput_program.measure(console))
+        programs = (limits_program, throughput_program, large_file_program)
+        finish(console, json, *(program.measure(console) for program in programs))
 
 
 @app.command()
@@ -43,6 +45,18 @@ def throughput(
     """Jobs a second and CPU a job, beside a bare `requests` + gevent loop. About 90 s."""
     console = Console()
     finish(console, json, throughput_program.measure(console, jobs))
+
+
+@app.command()
+def large_file(
+    jobs: Annotated[
+        int, typer.Option(min=10, help="Lines of the file, of 4 KiB each.")
+    ] = large_file_program.JOBS,
+    json: JsonFile = None,
+) -> None:
+    """The largest batch of the contract, 200 MiB in 50,000 lines: the memory stays flat."""
+    console = Console()
+    finish(console, json, large_file_program.measure(console, jobs))
 
 
 def finish(console: Console, json: Path | None, *reports: Report) -> None:

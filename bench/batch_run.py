@@ -14,6 +14,7 @@ from headrace.embedded import Stack
 from headrace.states import BATCH_FINAL, BatchStatus
 
 POLL_SECONDS = 0.5
+SHORT_POLL_SECONDS = 0.1
 
 
 class BatchRun:
@@ -28,6 +29,15 @@ class BatchRun:
         """Upload the file and have it run."""
         file_id = self._client.upload(source, source.name)
         self.batch_id = self._client.create_batch(file_id, ENDPOINT, {}).id
+
+    def wait_started(self, timeout_seconds: float) -> None:
+        """Until the input is checked, and its calls begin. Raises TimeoutError."""
+        deadline = time.monotonic() + timeout_seconds
+        while self._client.batch(self.batch_id).status == BatchStatus.VALIDATING:
+            self._stack.check()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the input was not checked in {timeout_seconds:.0f} s")
+            time.sleep(SHORT_POLL_SECONDS)
 
     def wait(self, timeout_seconds: float, status: Status) -> BatchView:
         """Poll until the batch is complete. Raises when it ends otherwise or in time not at all."""

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from headrace.exact_json import has_half_characters
+
 PROMPT_FIELD = {
     "/v1/chat/completions": "messages",
     "/v1/completions": "prompt",
@@ -13,6 +15,7 @@ PROMPT_FIELD = {
 ENDPOINTS = tuple(PROMPT_FIELD)
 MAX_DEPTH = 64
 MAX_NAME_CHARACTERS = 512  # a lane's name is in an index, whose entries PostgreSQL keeps under 2,700 bytes
+NAME_RULE = f"1 to {MAX_NAME_CHARACTERS} characters, without NUL and without half of a surrogate pair"
 
 KnowsModel = Callable[[str], bool]
 
@@ -42,8 +45,10 @@ def body_fault(endpoint: str, body: Any, knows_model: KnowsModel) -> Fault | Non
 
 
 def is_name(value: Any) -> bool:
-    """Whether a value can name something: 1 to 512 characters without NUL, which PostgreSQL cannot store."""
-    return isinstance(value, str) and 0 < len(value) <= MAX_NAME_CHARACTERS and "\0" not in value
+    """Whether a value can name something: it is a string of `NAME_RULE`, which any database can store."""
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME_CHARACTERS:
+        return False
+    return "\0" not in value and not has_half_characters(value)
 
 
 def deeper_than(value: Any, depth: int) -> bool:
@@ -58,7 +63,7 @@ def deeper_than(value: Any, depth: int) -> bool:
 def _model_fault(body: dict[str, Any], knows_model: KnowsModel) -> Fault | None:
     model = body.get("model")
     if not is_name(model):
-        return _invalid("body.model", f"is required: a model's name of 1 to {MAX_NAME_CHARACTERS} characters")
+        return _invalid("body.model", f"is required: a model's name of {NAME_RULE}")
     if not knows_model(str(model)):
         return Fault("model_not_found", f"The model '{model}' is not configured here.", "body.model")
     return None

@@ -3,21 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from headrace.bodies import MAX_NAME_CHARACTERS, Fault, KnowsModel, body_fault, is_name
+from headrace.bodies import NAME_RULE, Fault, KnowsModel, body_fault, is_name
+from headrace.exact_json import NotJson, dumps, loads
 from headrace.store.jobs import NewJob
 from headrace.tokens import completion_cap, prompt_estimate
 
 FIELDS = ("custom_id", "method", "url", "body")
+NOT_JSON = "This line is not parseable as valid JSON"
 
 
 def parse_line(raw: bytes, line: int, endpoint: str, knows_model: KnowsModel) -> NewJob | Fault:
     """One line of an input file, for the batch's endpoint. `line` is its 1-based number."""
     try:
-        request = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return Fault("invalid_json_line", "This line is not parseable as valid JSON.")
+        request = loads(raw)
+    except NotJson as error:
+        return Fault("invalid_json_line", f"{NOT_JSON}: {error}.")
+    except ValueError:
+        return Fault("invalid_json_line", f"{NOT_JSON}.")
     if not isinstance(request, dict):
         return Fault("invalid_json_line", "This line is not a JSON object.")
     return check_request(request, line, (endpoint,), knows_model)
@@ -38,10 +40,15 @@ def new_job(endpoint: str, body: Mapping[str, Any], *, line: int, custom_id: str
         custom_id=custom_id,
         endpoint=endpoint,
         lane=body["model"],
-        body=orjson.dumps(body).decode(),
+        body=dumps(body),
         prompt_estimate=prompt_estimate(body),
         completion_cap=0 if endpoint == "/v1/embeddings" else completion_cap(body),
     )
+
+
+def duplicate(custom_id: str) -> Fault:
+    """What is wrong with a request whose custom_id one before it has."""
+    return Fault("duplicate_custom_id", f"The custom_id '{custom_id}' is used before.", "custom_id")
 
 
 def _line_fault(request: Mapping[str, Any], endpoints: tuple[str, ...]) -> Fault | None:
@@ -49,8 +56,7 @@ def _line_fault(request: Mapping[str, Any], endpoints: tuple[str, ...]) -> Fault
         if request.get(name) is None:
             return Fault("missing_required_parameter", f"Missing required parameter: '{name}'.", name)
     if not is_name(request["custom_id"]):
-        message = f"'custom_id' must be a string of 1 to {MAX_NAME_CHARACTERS} characters."
-        return Fault("invalid_request", message, "custom_id")
+        return Fault("invalid_request", f"'custom_id' must be a string of {NAME_RULE}.", "custom_id")
     if request["method"] != "POST":
         return Fault("invalid_method", "'method' must be POST.", "method")
     if request["url"] not in endpoints:

@@ -32,8 +32,10 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=10, ge=1, le=100)
     max_answer_bytes: int = Field(default=64 * MEBIBYTE, gt=0)
     max_file_bytes: int = Field(default=200 * MEBIBYTE, gt=0)
+    max_upload_bytes: int = Field(default=8192 * MEBIBYTE, gt=0)
     max_batch_lines: int = Field(default=50_000, gt=0)
     max_body_bytes: int = Field(default=16 * MEBIBYTE, gt=0)
+    strict: bool = False
     grace_seconds: float = Field(default=60.0, ge=0)
     lease_seconds: float = Field(default=45.0, ge=2)
     min_free_bytes: int = Field(default=256 * MEBIBYTE, ge=0)

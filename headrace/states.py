@@ -71,3 +71,12 @@ BATCH_FINAL = frozenset(
         BatchStatus.CANCELLED,
     }
 )
+
+
+class UploadStatus(StrEnum):
+    """Where a file that comes in parts is (contract 1.6). `expired` is one that was pending for too long."""
+
+    PENDING = "pending"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
+from headrace.exact_json import loads_rounded
 
 BYTES_PER_TOKEN = 3.6
 TOKENS_PER_MESSAGE = 4
@@ -53,7 +53,7 @@ def tokens_at_most(endpoint: str, body: str, max_output_tokens: int) -> int:
 
     `max_output_tokens` is the most that the model writes in one answer, for bodies that name no cap.
     """
-    document = orjson.loads(body)
+    document = loads_rounded(body)
     prompt = len(body.encode()) + PREAMBLE_AT_MOST + sum(map(_attached, _objects(document)))
     prompt += UNSEEN_AT_MOST * _has_unseen(document)
     return min(prompt + _completion_at_most(endpoint, document, max_output_tokens), MOST_TOKENS)

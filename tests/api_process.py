@@ -34,9 +34,10 @@ class ApiProcess:
         """`failpoints` as in HEADRACE_FAILPOINTS; the port is a free one unless given."""
         self.port = port or free_port()
         self.url, self.secret, self.settings = f"http://127.0.0.1:{self.port}", secret, settings
-        command = [sys.executable, "-m", "uvicorn", "api:app", "--port", str(self.port)]
+        command = [sys.executable, "-m", "uvicorn", "api:app", "--http", "api.protocol:Protocol"]
+        options = ["--port", str(self.port), "--log-level", "warning"]
         self.process = subprocess.Popen(
-            [sys.executable, leash.__file__, str(os.getpid()), *command, "--log-level", "warning"],
+            [sys.executable, leash.__file__, str(os.getpid()), *command, *options],
             cwd=ROOT,
             env=variables(settings) | {"HEADRACE_FAILPOINTS": failpoints},
             start_new_session=True,

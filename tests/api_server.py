@@ -17,6 +17,7 @@ import uvicorn
 from openai import OpenAI
 
 from api.main import make_app
+from api.protocol import Protocol
 from headrace import dispatch
 from headrace.db import Database
 from headrace.settings import Settings
@@ -46,7 +47,8 @@ def serving(settings: Settings) -> Iterator[str]:
     """The API with these settings, on a free port: its URL."""
     listener = socket.socket(proto=socket.IPPROTO_TCP)  # unnamed, asyncio would leave Nagle's algorithm on
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(make_app(settings), log_config=None, access_log=False))
+    config = uvicorn.Config(make_app(settings), log_config=None, access_log=False, http=Protocol)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), name="api")
     thread.start()
     try:

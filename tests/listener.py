@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+NO_LIST = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
 
 @contextmanager
 def listening(talk: Callable[[socket.socket], object]) -> Iterator[str]:
@@ -32,7 +34,13 @@ def listening(talk: Callable[[socket.socket], object]) -> Iterator[str]:
 
 
 def read_request(connection: socket.socket) -> bytes:
+    """A call. Whoever asks for models is told that there is no list, and the connection is over."""
     data = b""
     while not data.endswith(b"}]}"):
-        data += connection.recv(65536)
+        part = connection.recv(65536)
+        data += part
+        if data.startswith(b"GET ") and data.endswith(b"\r\n\r\n"):
+            connection.sendall(NO_LIST)
+        if not part or data.startswith(b"GET "):
+            raise ConnectionAbortedError("this is no call")
     return data

@@ -32,14 +32,14 @@ def _wrong(session: Session, batch: Batch, folder: Path) -> Iterator[str]:
     with ExitStack() as opened:
         output = _opened(opened, folder, batch.output_file_id)
         errors = _opened(opened, folder, batch.error_file_id)
-        seen: set[str | None] = set()
+        seen: set[int] = set()
         after = 0
         while page := results(session, batch.id, after=after, limit=PAGE):
             after = page[-1].result_no
             for row in page:
-                if row.custom_id in seen:
+                if row.line in seen:
                     yield f"{row.custom_id} has two results"
-                seen.add(row.custom_id)
+                seen.add(row.line)
                 file = output if row.state == JobState.SUCCEEDED else errors
                 line = file.readline() if file else b""
                 if line != output_line(row):

@@ -28,6 +28,7 @@ ROOT = Path(__file__).parent.parent
 CELERY = [sys.executable, "-m", "celery", "-A", "worker", "worker"]
 ALONE = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 KEY = "sk-the-providers-key"
+NOWHERE = "http://127.0.0.1:9/v1"
 
 
 class Worker:
@@ -74,7 +75,7 @@ class Plant:
     def __init__(self, store: Scene, redis_url: str, folder: Path, cleanup: ExitStack) -> None:
         url = store.db.engine.url.render_as_string(hide_password=False)
         self.store = store
-        self.settings = Settings(database_url=url, redis_url=redis_url, data_dir=folder)
+        self.settings = Settings(database_url=url, redis_url=redis_url, data_dir=folder, provider_url=NOWHERE)
         self._cleanup = cleanup
 
     def provider(self, **config: Any) -> Witness:

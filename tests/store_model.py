@@ -26,6 +26,7 @@ class ModelJob:
     run_at: datetime
     max_attempts: int
     in_batch: bool
+    priority: int = 0
     state: JobState = JobState.QUEUED
     token: str | None = None
     worker: str | None = None
@@ -52,10 +53,10 @@ class Model:
         self.jobs: dict[int, ModelJob] = {}
 
     def due(self, limit: int) -> list[int]:
-        """The jobs that a claim should get."""
-        queued = [id_ for id_, job in self.jobs.items() if job.state == JobState.QUEUED]
-        ordered = sorted((self.jobs[id_].run_at, id_) for id_ in queued if self.jobs[id_].run_at <= self.now)
-        return sorted(id_ for _, id_ in ordered[:limit])
+        """The jobs that a claim should get, in the order in which it has them."""
+        queued = [(job, id_) for id_, job in self.jobs.items() if job.state == JobState.QUEUED]
+        due = sorted((-job.priority, job.run_at, id_) for job, id_ in queued if job.run_at <= self.now)
+        return [id_ for *_, id_ in sorted(due[:limit], key=lambda one: (one[0], one[2]))]
 
     def claim(self, job_id: int, token: str, worker: str) -> None:
         job = self.jobs[job_id]

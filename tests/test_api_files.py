@@ -1,10 +1,12 @@
 """Files: listed, read and deleted by their owners."""
 
 from datetime import timedelta
+from typing import get_args
 from urllib.parse import quote
 
 import openai
 import pytest
+from openai.types import FileObject, FilePurpose
 from sqlalchemy import update
 
 from headrace.clock import now
@@ -66,6 +68,21 @@ def test_the_list_can_be_of_one_purpose(api):
     assert [file.id for file in api.sdk().files.list(purpose="user_data")] == [other["id"]]
 
 
+def test_the_list_goes_on_behind_a_file_that_is_gone(api):
+    ids = [api.upload(LINES).json()["id"] for _ in range(3)]
+    api.call("DELETE", f"/v1/files/{ids[1]}")
+
+    assert [file.id for file in api.sdk().files.list(after=ids[1])] == [ids[0]]
+    assert [file.id for file in api.sdk().files.list(after=ids[1], order="asc")] == [ids[2]]
+
+
+@on_one_database
+def test_the_list_takes_every_purpose_that_the_sdk_knows(api):
+    of_objects = get_args(FileObject.model_fields["purpose"].annotation)
+    for purpose in {*get_args(FilePurpose), *of_objects}:
+        assert list(api.sdk().files.list(purpose=purpose)) == []
+
+
 @on_one_database
 @pytest.mark.parametrize(
     ("query", "param", "code"),
@@ -74,6 +91,9 @@ def test_the_list_can_be_of_one_purpose(api):
         ("limit=10001", "limit", "integer_above_max_value"),
         ("limit=many", "limit", "invalid_type"),
         ("order=up", "order", "invalid_value"),
+        ("after=batch_123", "after", "invalid_value"),
+        ("after=", "after", "invalid_value"),
+        ("purpose=everything", "purpose", "invalid_value"),
     ],
 )
 def test_a_query_that_makes_no_sense_is_refused_by_name(api, query, param, code):

@@ -1,34 +1,19 @@
-"""Health, readiness, and the models that can be asked for."""
+"""Health and readiness."""
 
 from datetime import timedelta
 
-import openai
-import pytest
 import requests
 from sqlalchemy import text, update
 
 from headrace.clock import now
 from headrace.settings import Settings
 from headrace.store import tables, workers
-from tests.api_server import DEADLINE_SECONDS, on_one_database, refusal, running_api, serving
+from tests.api_server import DEADLINE_SECONDS, on_one_database, running_api, serving
 from tests.servers import free_port
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
-NEWEST = "0002"
-TOML = """
-[providers.near]
-base_url = "http://127.0.0.1:1/v1"
-
-[quotas.near]
-provider = "near"
-
-[models."org/large"]
-quota = "near"
-
-[models.small]
-quota = "near"
-"""
+NEWEST = "0003"
 
 
 def ready(api):
@@ -129,59 +114,3 @@ def test_a_busy_writer_does_not_hold_the_answer_up(api, store):
         session.execute(update(tables.workers).values(counter=1))
         assert ready(api) == (200, {})
         assert api.call("GET", "/v1/batches").status_code == 200
-
-
-@on_one_database
-def test_every_route_is_described_for_machines(api):
-    described = requests.get(f"{api.url}/openapi.json", timeout=DEADLINE_SECONDS).json()["paths"]
-
-    assert {f"{method.upper()} {path}" for path, methods in described.items() for method in methods} == {
-        "POST /v1/files",
-        "GET /v1/files",
-        "GET /v1/files/{file_id}",
-        "GET /v1/files/{file_id}/content",
-        "DELETE /v1/files/{file_id}",
-        "POST /v1/batches",
-        "GET /v1/batches",
-        "GET /v1/batches/{batch_id}",
-        "POST /v1/batches/{batch_id}/cancel",
-        "POST /v1/batches/{batch_id}/release",
-        "GET /v1/batches/{batch_id}/results",
-        "POST /v1/jobs",
-        "GET /v1/jobs",
-        "GET /v1/jobs/{job_id}",
-        "POST /v1/jobs/{job_id}/cancel",
-        "POST /v1/jobs/{job_id}/release",
-        "GET /v1/models",
-        "GET /v1/models/{model_id}",
-        "GET /healthz",
-        "GET /readyz",
-    }
-
-
-def test_with_any_model_allowed_the_list_is_of_those_asked_for(api):
-    assert api.sdk().models.list().data == []
-    api.call("POST", "/v1/jobs", json={"model": "org/any", "messages": [{"role": "user"}]})
-
-    (model,) = api.sdk().models.list()
-
-    assert (model.id, model.object, model.owned_by) == ("org/any", "model", "default")
-    assert api.sdk().models.retrieve("org/any") == model
-    with pytest.raises(openai.NotFoundError) as caught:
-        api.sdk().models.retrieve("other")
-    assert caught.value.code == "model_not_found"
-
-
-@on_one_database
-def test_with_models_configured_the_list_is_theirs_and_no_other_is_taken(store, redis_client_url, tmp_path):
-    config = tmp_path / "headrace.toml"
-    config.write_text(TOML)
-
-    with running_api(store.db, redis_client_url, tmp_path, config=config) as api:
-        listed = api.sdk().models.list().data
-        refused = api.call("POST", "/v1/jobs", json={"model": "other", "messages": [{"role": "user"}]})
-
-        assert [(model.id, model.owned_by) for model in listed] == [("org/large", "near"), ("small", "near")]
-        assert api.sdk().models.retrieve("small").id == "small"
-        assert refusal(refused)["code"] == "model_not_found"
-        assert refusal(api.call("GET", "/v1/models/other"))["code"] == "model_not_found"

@@ -1,5 +1,6 @@
 """The API as production starts it: a process of its own."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -67,11 +68,43 @@ def test_the_memory_stays_flat_while_a_large_file_comes_in(api, tmp_path):
                 yield lines
             yield b"\r\n" + END
 
-        small = requests.post(f"{url}/v1/files", data=body(1), headers=send, timeout=20)
+        small = requests.post(f"{url}/v1/files", data=body(1), headers=send, timeout=60)
         before = peak_bytes(pid)
-        large = requests.post(f"{url}/v1/files", data=body(60), headers=send, timeout=20)
+        large = requests.post(f"{url}/v1/files", data=body(60), headers=send, timeout=60)
 
         assert large.json()["bytes"] == small.json()["bytes"] + 59 * len(lines)
+        assert peak_bytes(pid) - before < 12 * MEBIBYTE
+
+
+@on_one_database
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="it reads /proc")
+def test_the_memory_stays_flat_while_a_part_comes_in_and_a_file_is_made_of_it(api, tmp_path):
+    with production(api, tmp_path) as (url, pid):
+        send = {"authorization": f"Bearer {api.secret}"}
+
+        def body(mebibytes):
+            yield part("data", b"", "upload").removesuffix(b"\r\n")
+            for _ in range(mebibytes):
+                yield b"x" * MEBIBYTE
+            yield b"\r\n" + END
+
+        def completed(mebibytes):
+            said = {"filename": "a", "mime_type": "b", "purpose": "user_data", "bytes": mebibytes * MEBIBYTE}
+            made = requests.post(f"{url}/v1/uploads", json=said, headers=send, timeout=60)
+            upload = f"{url}/v1/uploads/{made.json()['id']}"
+            sent = requests.post(
+                f"{upload}/parts", data=body(mebibytes), headers=send | MULTIPART, timeout=60
+            )
+            told = {
+                "part_ids": [sent.json()["id"]],
+                "md5": hashlib.md5(b"x" * mebibytes * MEBIBYTE).hexdigest(),
+            }
+            return requests.post(f"{upload}/complete", json=told, headers=send, timeout=60)
+
+        assert completed(1).status_code == 200
+        before = peak_bytes(pid)
+
+        assert completed(60).json()["file"]["bytes"] == 60 * MEBIBYTE
         assert peak_bytes(pid) - before < 12 * MEBIBYTE
 
 

@@ -1,164 +1,187 @@
-"""`POST /v1/files`: streamed to disk whatever its size; what is cut off or too large leaves nothing."""
+"""Uploads: files that come in parts, with the SDK and without."""
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
-import requests
-from sqlalchemy import text
+from sqlalchemy import update
+from sqlmodel import select
 
-from api import payloads
-from headrace.store import files
-from tests.api_server import MEBIBYTE, on_one_database, refusal, running_api, wait_until
-from tests.half_sent import sending
-from tests.multipart_bodies import END, FILE, LINES, MULTIPART, PURPOSE, part
+from headrace.clock import now
+from headrace.models import UploadPart
+from headrace.store import tables
+from tests.api_server import on_one_database
+from tests.uploading import LINES, begun, cancel, complete, content, names, part_of, send
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
-
-@contextmanager
-def table_away(store, name):
-    """While it lasts, every statement on the table fails."""
-    with store.db.begin() as session:
-        session.execute(text(f"ALTER TABLE {name} RENAME TO away"))
-    try:
-        yield
-    finally:
-        with store.db.begin() as session:
-            session.execute(text(f"ALTER TABLE away RENAME TO {name}"))
+DAY_SECONDS = 86_400
 
 
-def test_the_parts_may_come_in_any_order(api):
-    anchor = part("expires_after[anchor]", b"created_at")
-    seconds = part("expires_after[seconds]", b"3600")
-
-    response = api.call("POST", "/v1/files", data=FILE + seconds + anchor + PURPOSE + END, headers=MULTIPART)
-
-    file = response.json()
-    assert (file["filename"], file["purpose"], file["bytes"]) == ("a.jsonl", "batch", len(LINES))
-    assert file["expires_at"] == file["created_at"] + 3600
-    assert api.call("GET", f"/v1/files/{file['id']}/content").content == LINES
-
-
-@on_one_database
-def test_a_body_that_comes_byte_by_byte_is_read_all_the_same(api):
-    content = b'{"text": "\\r\\n--the-boundar"}\r\n--the-boundary-not\r\n-'
-    body = part("file", content, "a.jsonl") + PURPOSE + END
-
-    response = api.call(
-        "POST", "/v1/files", data=(body[at : at + 1] for at in range(len(body))), headers=MULTIPART
-    )
-
-    assert response.status_code == 200
-    assert api.call("GET", f"/v1/files/{response.json()['id']}/content").content == content
-
-
-def test_only_batch_files_expire_unless_asked_for(api):
-    sdk = api.sdk()
-
-    kept = sdk.files.create(file=("a.txt", b"anything"), purpose="user_data")
-    asked = sdk.files.create(
-        file=("a.txt", b"anything"),
-        purpose="assistants",
-        expires_after={"anchor": "created_at", "seconds": 7200},
-    )
-
-    assert kept.expires_at is None
-    assert asked.expires_at == asked.created_at + 7200
-
-
-@on_one_database
-def test_a_file_may_be_as_large_as_the_limit_and_not_a_byte_larger(store, redis_client_url, tmp_path):
-    with running_api(store.db, redis_client_url, tmp_path, max_file_bytes=3 * MEBIBYTE) as api:
-        filling = b" " * (3 * MEBIBYTE - len(LINES))
-        assert api.upload(LINES + filling).status_code == 200
-        before = api.stored()
-
-        over = api.upload(LINES + filling + b" ")
-
-        assert over.status_code == 413
-        assert refusal(over)["param"] == "file"
-        assert api.stored() == before
-
-
-@on_one_database
-def test_a_file_over_the_limit_is_refused_before_it_is_all_there(store, redis_client_url, tmp_path):
-    with running_api(store.db, redis_client_url, tmp_path, max_file_bytes=MEBIBYTE) as api:
-        with sending(api, content_length=10**12) as sender:
-            sender.sendall(PURPOSE + part("file", b"x" * (2 * MEBIBYTE), "a.jsonl"))
-            answer = sender.recv(65536)
-
-        assert answer.startswith(b"HTTP/1.1 413 ")
-        wait_until(lambda: api.stored() == [], "the refused file to go")
-
-
-@on_one_database
-@pytest.mark.parametrize("body", [PURPOSE + FILE + END + b" " * (2 * MEBIBYTE), b"\r\n" * MEBIBYTE])
-def test_what_is_not_the_file_counts_too(store, redis_client_url, tmp_path, body):
-    """Bytes behind the last boundary and before the first are no way around the limit."""
-    with running_api(store.db, redis_client_url, tmp_path, max_file_bytes=MEBIBYTE) as api:
-        response = api.call("POST", "/v1/files", data=body, headers=MULTIPART)
-
-        assert response.status_code == 413
-        assert refusal(response)["param"] == "file"
-
-
-@on_one_database
-def test_an_upload_that_is_cut_off_leaves_nothing(api):
-    with sending(api, content_length=50 * MEBIBYTE) as sender:
-        sender.sendall(PURPOSE + part("file", LINES + b"x" * (5 * MEBIBYTE), "a.jsonl"))
-        wait_until(lambda: sum(path.stat().st_size for path in api.stored()) > MEBIBYTE, "bytes on disk")
-
-    wait_until(lambda: api.stored() == [], "the half file to go")
-    assert api.call("GET", "/v1/files").json()["data"] == []
-
-
-def test_a_file_whose_row_cannot_be_written_is_nobodys_and_left_to_be_tidied_away(api, store):
-    with sending(api, content_length=len(PURPOSE + FILE + END)) as sender:
-        sender.sendall(PURPOSE + FILE)
-        wait_until(api.stored, "the upload to begin")
-        with table_away(store, "files"):
-            sender.sendall(END)
-            answer = sender.recv(65536)
-
-    assert answer.startswith(b"HTTP/1.1 50")
-    assert api.call("GET", "/v1/files").json()["data"] == []
-    (left,) = api.stored()
+def parts_known(store):
     with store.db.read() as session:
-        assert files.needed(session, [left.name]) == set()
+        return set(session.exec(select(UploadPart.id)))
+
+
+def test_the_sdk_sends_a_file_in_parts_and_it_is_a_file_like_any_other(api, tmp_path):
+    path = tmp_path / "requests.jsonl"
+    path.write_bytes(LINES * 1000)
+
+    upload = api.sdk().uploads.upload_file_chunked(
+        file=path,
+        mime_type="text/jsonl",
+        purpose="batch",
+        part_size=10_000,
+        md5=hashlib.md5(path.read_bytes()).hexdigest(),
+    )
+
+    assert (upload.object, upload.status, upload.bytes) == ("upload", "completed", len(LINES) * 1000)
+    assert (upload.filename, upload.purpose) == ("requests.jsonl", "batch")
+    assert upload.expires_at == upload.created_at + 3600
+    assert upload.file
+    assert api.sdk().files.retrieve(upload.file.id) == upload.file
+    assert (upload.file.bytes, upload.file.filename, upload.file.purpose, upload.file.status) == (
+        len(LINES) * 1000,
+        "requests.jsonl",
+        "batch",
+        "processed",
+    )
+    assert upload.file.expires_at == upload.file.created_at + 30 * DAY_SECONDS
+    assert [file.id for file in api.sdk().files.list()] == [upload.file.id]
+    assert api.sdk().files.content(upload.file.id).read() == path.read_bytes()
+
+
+def test_each_call_of_the_sdk_answers_with_a_whole_object(api):
+    sdk = api.sdk()
+    made = sdk.uploads.create(bytes=6, filename="a.txt", mime_type="text/plain", purpose="user_data")
+    part = sdk.uploads.parts.create(made.id, data=b"abcdef")
+
+    assert made.id.startswith("upload_")
+    assert (made.status, made.file) == ("pending", None)
+    assert part.id.startswith("part_")
+    assert (part.object, part.upload_id) == ("upload.part", made.id)
+    assert abs(part.created_at - made.created_at) < 60
+
+    done = sdk.uploads.complete(made.id, part_ids=[part.id])
+    assert (done.id, done.status, done.created_at) == (made.id, "completed", made.created_at)
+
+    other = sdk.uploads.create(bytes=6, filename="a.txt", mime_type="text/plain", purpose="user_data")
+    assert sdk.uploads.cancel(other.id) == other.model_copy(update={"status": "cancelled"})
+
+
+def test_the_order_of_the_parts_is_that_of_the_completion(api, store):
+    upload_id = begun(api, 6, purpose="assistants")
+    late, early, unused = (part_of(api, upload_id, data) for data in (b"def", b"abc", b"sent twice"))
+
+    file = complete(api, upload_id, [early, late]).json()["file"]
+
+    assert content(api, file["id"]) == b"abcdef"
+    assert unused not in names(api)
+    assert names(api) == {file["id"]}
+    assert parts_known(store) == set()
+
+
+def test_parts_may_be_sent_side_by_side(api):
+    pieces = [bytes([number]) * 100_000 for number in range(16)]
+    upload_id = begun(api, 1_600_000, purpose="vision")
+    with ThreadPoolExecutor(8) as pool:
+        part_ids = list(pool.map(lambda piece: part_of(api, upload_id, piece), pieces))
+
+    file = complete(api, upload_id, part_ids).json()["file"]
+
+    assert content(api, file["id"]) == b"".join(pieces)
+
+
+def test_the_files_life_is_as_asked_for_or_as_that_of_any_file(api):
+    asked = {"anchor": "created_at", "seconds": 7200}
+    lives = []
+    for purpose, expires_after in (("batch", asked), ("batch", ...), ("evals", ...), ("vision", asked)):
+        upload_id = begun(api, purpose=purpose, expires_after=expires_after)
+        file = complete(api, upload_id, [part_of(api, upload_id, LINES)]).json()["file"]
+        lives.append(file["expires_at"] and file["expires_at"] - file["created_at"])
+
+    assert lives == [7200, 30 * DAY_SECONDS, None, 7200]
 
 
 @on_one_database
-def test_a_folder_that_cannot_be_written_is_no_fault_of_the_client(store, redis_client_url, tmp_path):
-    with running_api(store.db, redis_client_url, tmp_path) as api:
-        api.settings.files_dir.write_text("a file where the folder should be")
+def test_an_empty_file_needs_no_part(api):
+    upload_id = begun(api, 0, purpose="user_data")
 
-        response = api.upload(LINES)
+    file = complete(api, upload_id, []).json()["file"]
 
-    assert response.status_code == 503
-    assert refusal(response)["type"] == "service_unavailable_error"
+    assert (file["bytes"], content(api, file["id"])) == (0, b"")
 
 
 @on_one_database
-def test_the_api_answers_others_while_a_large_file_comes_in(api):
-    answered = 0
-    with ThreadPoolExecutor() as background:
-        upload = background.submit(api.upload, LINES + b"\r" * (30 * MEBIBYTE))
-        while not upload.done():
-            assert requests.get(f"{api.url}/healthz", timeout=1).ok
-            answered += 1
+@pytest.mark.parametrize("shown", [str.upper, str.lower])
+def test_the_md5_is_that_of_the_whole_file_however_it_is_written(api, shown):
+    upload_id = begun(api, purpose="user_data")
+    parts = [part_of(api, upload_id, LINES[:7]), part_of(api, upload_id, LINES[7:])]
 
-    assert upload.result().status_code == 200
-    assert answered > 3
+    done = complete(api, upload_id, parts, md5=shown(hashlib.md5(LINES).hexdigest()))
+
+    assert done.status_code == 200
+
+
+def test_a_completion_that_is_sent_again_has_the_same_answer(api):
+    upload_id = begun(api)
+    part_id = part_of(api, upload_id, LINES)
+    first = complete(api, upload_id, [part_id])
+
+    again = complete(api, upload_id, [part_id])
+
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert names(api) == {first.json()["file"]["id"]}
+
+
+@pytest.mark.parametrize("end", ["deleted", "over"])
+def test_a_completed_upload_whose_file_is_gone_shows_none(api, store, end):
+    upload_id = begun(api)
+    part_id = part_of(api, upload_id, LINES)
+    file = complete(api, upload_id, [part_id]).json()["file"]
+    if end == "deleted":
+        api.call("DELETE", f"/v1/files/{file['id']}")
+    else:
+        with store.db.begin() as session:
+            session.execute(update(tables.files).values(expires_at=now() - timedelta(seconds=1)))
+
+    again = complete(api, upload_id, [part_id]).json()
+
+    assert (again["status"], again["file"]) == ("completed", None)
+
+
+def test_the_bytes_of_a_cancelled_upload_go_at_once_and_it_may_be_cancelled_again(api, store):
+    upload_id = begun(api)
+    part_of(api, upload_id, LINES)
+
+    first = cancel(api, upload_id)
+    again = cancel(api, upload_id)
+
+    assert (first.status_code, first.json()["status"], first.json()["file"]) == (200, "cancelled", None)
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert names(api) == set()
+    assert parts_known(store) == set()
+
+
+def test_a_completed_upload_may_be_asked_for_again_behind_its_time(api, store):
+    upload_id = begun(api)
+    part_id = part_of(api, upload_id, LINES)
+    first = complete(api, upload_id, [part_id]).json()
+    with store.db.begin() as session:
+        session.execute(update(tables.uploads).values(expires_at=now() - timedelta(hours=1)))
+
+    again = complete(api, upload_id, [part_id]).json()
+
+    assert (again["status"], again["file"]) == ("completed", first["file"])
 
 
 @on_one_database
-def test_a_client_that_falls_silent_is_not_waited_for(api, monkeypatch):
-    monkeypatch.setattr(payloads, "SILENCE_SECONDS", 0.1)
+def test_a_part_may_have_64_mebibytes(api):
+    data = b"\0" * 67_108_864
+    upload_id = begun(api, len(data), purpose="user_data")
 
-    with sending(api, content_length=MEBIBYTE) as sender:
-        sender.sendall(PURPOSE + FILE)
-        answer = sender.recv(65536)
+    file = complete(api, upload_id, [part_of(api, upload_id, data)]).json()["file"]
 
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert api.stored() == []
+    assert file["bytes"] == len(data)
+    assert send(api, begun(api), data + b"\0").status_code == 413

@@ -91,7 +91,21 @@ def test_the_batch_is_completed_and_its_files_are_the_owners(store, folder):
         file = file_row(store, file_id)
         assert (file.purpose, file.filename) == ("batch_output", f"{batch_id}_{kind}.jsonl")
         assert file.bytes == path_of(folder, file_id).stat().st_size > 0
-        assert timedelta(days=29) < file.expires_at - now() < timedelta(days=31)
+        assert file.expires_at - file.created_at == timedelta(days=30)
+        assert abs(now() - file.created_at) < timedelta(minutes=5)
+
+
+def test_files_expire_as_long_after_their_own_creation_as_the_batch_says(store, folder):
+    batch_id = mixed(store)
+    store.set_batch(batch_id, output_seconds=3600, created_at=now() - timedelta(hours=5))
+
+    finalise(batch_id, store.db, folder)
+
+    batch = store.batch_row(batch_id)
+    for file_id in (batch.output_file_id, batch.error_file_id):
+        file = file_row(store, file_id)
+        assert file.expires_at - file.created_at == timedelta(hours=1)
+        assert file.expires_at > now()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import json
 import os
 import re
 import shutil
@@ -53,6 +54,18 @@ def test_the_lock_files_hold_pins_and_hashes_and_the_larger_contains_the_smaller
         "tenacity",
     }
     assert runtime < pins("requirements-dev.txt")
+
+
+@pytest.mark.parametrize("version", ["1.109.1", "2.54.0"])
+def test_the_old_sdks_are_pinned_with_hashes(version):
+    assert f"openai=={version}" in pins(f"tests/sdk/openai-{version}.txt")
+
+
+def test_the_other_clients_are_pinned_with_hashes():
+    assert any(pin.startswith("litellm==") for pin in pins("tests/clients/litellm.txt"))
+    node = json.loads((ROOT / "tests/clients/package.json").read_text())
+    assert node["dependencies"].keys() == node["integrity"].keys() == {"openai"}
+    assert re.fullmatch(r"sha512-[\w+/]{86}==", node["integrity"]["openai"])
 
 
 def test_what_is_installed_is_what_is_locked():

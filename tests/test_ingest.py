@@ -1,10 +1,12 @@
 """A batch's input is checked: all of its lines become jobs, or none."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, update
 
+from headrace.clock import now
 from headrace.config import Config, Model, Provider, Quota
 from headrace.models import File
 from headrace.settings import Settings
@@ -144,7 +146,7 @@ def test_one_line_too_many_fails(ingest):
     assert "more than 3 lines" in error["message"]
 
 
-@pytest.mark.parametrize("lacking", ["the row", "the purpose", "the key"])
+@pytest.mark.parametrize("lacking", ["the row", "the purpose", "the key", "the time"])
 def test_a_file_that_cannot_be_read_fails_the_batch(store, settings, lacking):
     batch_id = given(store, settings, line(), purpose="user_data" if lacking == "the purpose" else "batch")
     with store.db.begin() as session:
@@ -153,6 +155,8 @@ def test_a_file_that_cannot_be_read_fails_the_batch(store, settings, lacking):
         if lacking == "the key":
             another, _ = keys.create(session, "another")
             session.execute(update(File).values(api_key_id=another.id))
+        if lacking == "the time":
+            session.execute(update(File).values(expires_at=now() - timedelta(minutes=1)))
 
     ingesting(store, settings, batch_id).run()
 
@@ -162,6 +166,16 @@ def test_a_file_that_cannot_be_read_fails_the_batch(store, settings, lacking):
     (error,) = batch.errors
     assert (error["code"], error["param"], error["line"]) == ("invalid_request", "file_id", None)
     assert INPUT in error["message"]
+
+
+def test_a_file_whose_time_ends_when_the_batch_is_made_already_is_read(store, settings):
+    batch_id = given(store, settings, *many(3))
+    with store.db.begin() as session:
+        session.execute(update(File).values(expires_at=now()))
+
+    ingesting(store, settings, batch_id).run()
+
+    assert store.batch_row(batch_id).ingested == 3
 
 
 def test_a_batch_that_was_cancelled_before_it_began_ends_with_nothing(store, settings, hints):

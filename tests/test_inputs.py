@@ -63,6 +63,16 @@ def test_batch_lines_stay_as_they_are(read):
     assert made.places == {"a": 0, "b": 1}
 
 
+def test_a_body_is_written_as_it_was_read_to_the_letter(read):
+    prompt = r'"n": -0, "prompt": "cut \ud83d", "top_p": 0.10, "seed": 123456789012345678901, "x": [1e400]'
+    body = r'"n":-0,"top_p":0.10,"seed":123456789012345678901,"x":[1e400],"model":"m"'
+    messages = r'"messages":[{"role":"user","content":"cut \ud83d"}]'
+
+    made, _ = read(f"{{{prompt}}}\n")
+
+    assert f'"body":{{{messages},{body}}}'.encode() in made.path.read_bytes()
+
+
 def test_lines_with_messages_become_chat_requests_and_keep_their_options(read):
     _, (request,) = read(lines(chat("Hi", model="own", temperature=0, metadata={"a": "b"})))
 
@@ -171,9 +181,9 @@ def test_the_hash_is_that_of_the_requests_and_not_of_their_spelling(read):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "this is no JSON from column 1 on"),
+        ("{", "this is no JSON from column 2 on"),
         ("[1]", "this is no JSON object"),
-        ('{"prompt": NaN}', "this is no JSON from column 12 on"),
+        ('{"prompt": NaN}', "NaN is no JSON"),
         ('{"text": "Hi"}', "there is no 'messages', no 'prompt', and no 'body' of a batch line"),
         ('{"prompt": "Hi", "messages": [{}]}', "'messages' and 'prompt' exclude each other"),
         ('{"prompt": ["Hi"]}', "'prompt' must be text, and not empty"),

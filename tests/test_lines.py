@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from headrace.bodies import ENDPOINTS, MAX_DEPTH, MAX_NAME_CHARACTERS, Fault, body_fault
 from headrace.lines import check_request, new_job, parse_line
 from headrace.store.jobs import NewJob
+from headrace.tokens import tokens_at_most
 from tests.any_json import ANY_JSON, PATIENTLY
+from tests.exactly import ODD_NUMBERS
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "small-model", "messages": [{"role": "user", "content": "你好"}], "max_tokens": 50}
@@ -47,7 +49,6 @@ def test_a_good_line_becomes_a_job():
         b"not json",
         b'{"custom_id": ',
         b'{"a": NaN}',
-        b'{"a": "\\ud800"}',
         b"\xff\xfe{}",
         b"[" * 100_000,
         b"[]",
@@ -73,6 +74,16 @@ def test_json_that_does_not_parse_is_told_in_openais_words():
     assert parsed(b"{") == Fault("invalid_json_line", "This line is not parseable as valid JSON.")
 
 
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [(b'{"a": NaN}', "NaN is no JSON"), (b'{"a":' * 100_000, "it is nested too deep")],
+)
+def test_json_that_some_would_take_is_refused_with_the_reason(raw, reason):
+    fault = parsed(raw)
+
+    assert fault == Fault("invalid_json_line", f"This line is not parseable as valid JSON: {reason}.")
+
+
 @pytest.mark.parametrize("name", ["custom_id", "method", "url", "body"])
 @pytest.mark.parametrize("absent", [True, False])
 def test_a_missing_field_is_named(name, absent):
@@ -91,11 +102,24 @@ def test_a_missing_field_is_named(name, absent):
         ({"custom_id": ""}, "invalid_request", "custom_id"),
         ({"custom_id": 7}, "invalid_request", "custom_id"),
         ({"custom_id": "a\0b"}, "invalid_request", "custom_id"),
+        ({"custom_id": "cut \ud83d"}, "invalid_request", "custom_id"),
+        ({"custom_id": True}, "invalid_request", "custom_id"),
+        ({"custom_id": ["a"]}, "invalid_request", "custom_id"),
         ({"custom_id": "x" * (MAX_NAME_CHARACTERS + 1)}, "invalid_request", "custom_id"),
         ({"method": "GET"}, "invalid_method", "method"),
+        ({"method": "post"}, "invalid_method", "method"),
+        ({"method": ""}, "invalid_method", "method"),
+        ({"method": 1.5}, "invalid_method", "method"),
         ({"method": ["POST"]}, "invalid_method", "method"),
         ({"url": "/v1/embeddings"}, "invalid_url", "url"),
         ({"url": {}}, "invalid_url", "url"),
+        ({"url": ""}, "invalid_url", "url"),
+        ({"url": f"{CHAT}/"}, "invalid_url", "url"),
+        ({"url": f"{CHAT}?a=b"}, "invalid_url", "url"),
+        ({"url": f"https://api.openai.com{CHAT}"}, "invalid_url", "url"),
+        ({"url": CHAT.upper()}, "invalid_url", "url"),
+        ({"body": {}}, "invalid_request", "body.model"),
+        ({"body": 7}, "invalid_request", "body"),
         ({"body": "text"}, "invalid_request", "body"),
         ({"body": []}, "invalid_request", "body"),
     ],
@@ -152,7 +176,7 @@ def test_a_body_without_its_prompt_is_refused(endpoint, body, param):
     assert fault_of({"model": "m", **body}, endpoint) == ("invalid_request", param)
 
 
-@pytest.mark.parametrize("model", [None, "", 7, [], "a\0b", "x" * (MAX_NAME_CHARACTERS + 1)])
+@pytest.mark.parametrize("model", [None, "", 7, [], "a\0b", "cut \ud83d", "x" * (MAX_NAME_CHARACTERS + 1)])
 def test_a_body_without_a_model_name_is_refused(model):
     assert fault_of({**BODY, "model": model}) == ("invalid_request", "body.model")
 
@@ -165,9 +189,48 @@ def test_a_model_that_is_not_configured_is_refused_by_name():
     assert "small-model" in fault.message
 
 
-@pytest.mark.parametrize("stream", [True, 1, "yes"])
+@pytest.mark.parametrize("stream", [True, 1, "yes", 0.5, [False], {"a": 1}])
 def test_a_request_that_streams_is_refused(stream):
     assert fault_of({**BODY, "stream": stream}) == ("streaming_unsupported", "body.stream")
+
+
+@pytest.mark.parametrize("stream", [False, None])
+def test_a_request_that_says_it_does_not_stream_says_so_to_the_provider_too(stream):
+    job = parsed({**LINE, "body": {**BODY, "stream": stream, "stream_options": None}})
+
+    assert isinstance(job, NewJob)
+    assert json.loads(job.body) == {**BODY, "stream": stream, "stream_options": None}
+
+
+@pytest.mark.parametrize("number", ODD_NUMBERS, ids=lambda text: text[:30])
+def test_a_body_keeps_its_numbers_to_the_letter(number):
+    body = f'{{"model":"m","messages":[{{"content":"Hi"}}],"max_tokens":{number},"x":[{number},"{number}"]}}'
+
+    job = parsed(f'{{"custom_id": "a", "method": "POST", "url": "{CHAT}", "body": {body}}}'.encode())
+
+    assert isinstance(job, NewJob)
+    assert job.body == body
+
+
+def test_half_a_character_where_a_prompt_was_cut_is_sent_on_as_it_came():
+    job = parsed({**LINE, "body": {**BODY, "messages": [{"role": "user", "content": "cut \ud83d"}]}})
+
+    assert isinstance(job, NewJob)
+    assert r'"content":"cut \ud83d"' in job.body
+    assert job.prompt_estimate > 0
+    assert tokens_at_most(CHAT, job.body, 100) > 0
+
+
+def test_of_a_name_that_is_twice_in_a_line_the_last_value_is_checked_and_alone_is_sent():
+    prompt = '"messages": [{"content": "a", "content": "b"}]'
+    line = f'{{"custom_id": "a", "method": "GET", "url": "{CHAT}", "method": "POST", "body": [], "body": '
+
+    job = parsed(
+        f'{line}{{"model": "dear", {prompt}, "model": "cheap"}}}}'.encode(), knows_model="cheap".__eq__
+    )
+
+    assert isinstance(job, NewJob)
+    assert job.body == '{"model":"cheap","messages":[{"content":"b"}]}'
 
 
 def nested(levels):
@@ -204,9 +267,3 @@ def test_any_body_becomes_a_job_or_a_fault(body):
     assert isinstance(
         check_request({**LINE, "body": {**BODY, **body}}, 1, (CHAT,), any_model), NewJob | Fault
     )
-
-
-@PATIENTLY
-@given(st.binary())
-def test_any_bytes_become_a_job_or_a_fault(raw):
-    assert isinstance(parse_line(raw, 1, CHAT, any_model), NewJob | Fault)

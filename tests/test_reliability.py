@@ -1,15 +1,14 @@
 """`docs/reliability.md` names every fault, tests that exist, and the failpoints of the code."""
 
-import ast
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.named_tests import ROOT, is_there, named_tests
+
 PAGE = (ROOT / "docs/reliability.md").read_text()
 ROWS = re.findall(r"^\| (\d+) \| .+ \| (.+) \| (.+) \| .+ \|$", PAGE, re.M)
-NAMED = {each for _, tests, _ in ROWS for each in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", tests)}
+NAMED = {each for _, tests, _ in ROWS for each in named_tests(tests)}
 RUNS = {"CI", "`make faults`", "CI, `make faults`", "-"}
 
 
@@ -25,10 +24,7 @@ def test_a_row_names_its_tests_or_says_why_it_has_none():
 
 @pytest.mark.parametrize(("path", "name"), sorted(NAMED))
 def test_every_test_that_is_named_is_there(path, name):
-    tree = ast.parse((ROOT / path).read_text())
-    found = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-
-    assert name in found if name else any(function.startswith("test_") for function in found)
+    assert is_there(path, name)
 
 
 def test_every_file_of_faults_is_in_the_row_that_it_says():
@@ -42,7 +38,7 @@ def test_every_file_of_faults_is_in_the_row_that_it_says():
 
 def test_a_row_with_long_tests_is_run_by_make_faults():
     for number, tests, runs in ROWS:
-        files = {path for path, _ in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", tests)}
+        files = {path for path, _ in named_tests(tests)}
         is_long = any("mark.faults" in (ROOT / path).read_text() for path in files)
 
         assert is_long == ("make faults" in runs), number

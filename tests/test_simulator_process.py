@@ -136,6 +136,8 @@ def test_the_command_line_can_say_all_that_the_configuration_can():
         seed=-5,
         max_body_bytes=6,
         key="k",
+        models=("a", "b/c"),
+        models_fault="404",
         log=Path("l"),
         fsync=True,
     )
@@ -146,14 +148,20 @@ def test_the_command_line_can_say_all_that_the_configuration_can():
     said = typer.main.get_command(app).make_context("simulate", arguments(config)).params
 
     assert said.pop("fault") == ["500=0.25", "429:-1=0.5"]
-    assert {option.name: said[option.name] for option in fields(config) if option.name != "faults"} == {
-        option.name: getattr(config, option.name) for option in fields(config) if option.name != "faults"
-    }
+    assert said.pop("model") == ["a", "b/c"]
+    plain = [option.name for option in fields(config) if option.name not in ("faults", "models")]
+    assert {name: said[name] for name in plain} == {name: getattr(config, name) for name in plain}
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"rpm": 0}, {"window": "moving"}, {"faults": (("tea", 0.1),)}, {"faults": (("500", 0.9), ("cut", 0.2))}],
+    [
+        {"rpm": 0},
+        {"window": "moving"},
+        {"faults": (("tea", 0.1),)},
+        {"faults": (("500", 0.9), ("cut", 0.2))},
+        {"models_fault": "nan"},
+    ],
 )
 def test_a_nonsensical_configuration_is_refused(wrong):
     with pytest.raises(ValueError, match=r"\w"):

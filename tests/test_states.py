@@ -70,6 +70,7 @@ def test_the_picture_draws_every_move_and_no_other():
 
     assert drawn == moves()
     assert "[*] --> queued: submit" in PAGE
+    assert "[*] --> failed: refuse" in PAGE
     assert set(re.findall(r"^    (\w+) --> \[\*\]$", PAGE, re.MULTILINE)) == FINAL
 
 
@@ -77,6 +78,7 @@ def test_the_table_lists_every_verb_with_its_moves():
     listed = table()
 
     assert listed.pop("submit") == ({"-"}, {"queued"}, "0")
+    assert listed.pop("refuse") == ({"-"}, {"failed"}, "0")
     assert {verb: ends[:2] for verb, ends in listed.items()} == {
         verb: (set(ways), set().union(*ways.values())) for verb, ways in MOVES.items()
     }

@@ -1,14 +1,15 @@
-"""A file is deleted and a batch of it made at the same time: one of them comes first."""
+"""A file is deleted, or its time is over, while a batch of it is made: one of the two comes first."""
 
 import threading
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from headrace.clock import now
 from headrace.ids import new_id
 from headrace.models import Batch, File
-from headrace.store import batches, files
+from headrace.store import batches, files, tables
 from tests.scene import DAY
 from tests.simulated import eventually
 
@@ -50,6 +51,12 @@ def delete(scene, session):
     return using
 
 
+def expire(_scene, session):
+    """As the sweep does; the files that go."""
+    session.execute(update(tables.files).values(expires_at=now() - timedelta(seconds=1)))
+    return files.expire(session, 10)
+
+
 def in_another_thread(scene, work):
     """What `work` returns, in the end, in a transaction of its own."""
     came = []
@@ -88,6 +95,32 @@ def test_a_batch_that_is_made_during_a_deletion_begins_when_the_file_is_gone(sce
     with scene.db.read() as session:
         assert files.get(session, scene.key_id, FILE) is None
     assert scene.batch_row(batch_id).input_file_id == FILE
+
+
+def test_the_sweep_leaves_a_file_alone_of_which_a_batch_is_being_made(scene):
+    with scene.db.begin() as session:
+        session.execute(update(tables.files).values(expires_at=now() - timedelta(seconds=1)))
+    with scene.db.begin() as session:
+        create(scene, session)
+        thread, came = in_another_thread(scene, lambda _, session: files.expire(session, 10))
+        thread.join(SECONDS)
+        assert came == [[]]
+
+    with scene.db.begin() as session:
+        assert files.expire(session, 10) == []
+
+
+def test_a_batch_that_is_made_while_the_sweep_forgets_its_file_begins_when_it_is_gone(scene):
+    with scene.db.begin() as session:
+        assert expire(scene, session) == [FILE]
+        thread, came = in_another_thread(scene, create)
+        eventually(lambda: came or waits_for_a_lock(scene), SECONDS)
+        assert came == []
+    thread.join(SECONDS)
+
+    (batch_id,) = came
+    with scene.db.read() as session:
+        assert files.input_of(session, scene.batch_row(batch_id)) is None
 
 
 def test_batches_of_one_file_do_not_wait_for_each_other(scene):

@@ -39,6 +39,7 @@ LANDINGS: dict[Verb, Any] = {
 }
 HANDS = st.integers(0, 1)
 CHOICES = st.lists(st.integers(0, 50), min_size=1, max_size=4, unique=True)
+PRIORITIES = st.lists(st.sampled_from([-100, 0, 0, 7, 100]), min_size=7, max_size=7)
 WAITS = st.sampled_from([0, 0, 20])
 
 
@@ -78,11 +79,14 @@ class StoreMachine(RuleBasedStateMachine):
         self.flights = []
         self.ended = {}
 
-    @initialize(holds=st.booleans())
-    def choose(self, holds):
-        """What the batch wants to become of ambiguous calls."""
+    @initialize(holds=st.booleans(), priorities=PRIORITIES)
+    def choose(self, holds, priorities):
+        """What the batch wants to become of ambiguous calls; and some jobs go before others."""
         self.model.holds = holds
         self.scene.set_batch(self.batch_id, hold_ambiguous=holds)
+        for (job_id, job), priority in zip(self.model.jobs.items(), priorities, strict=True):
+            job.priority = priority
+            self.scene.set_job(job_id, priority=priority)
 
     @rule(hand=HANDS, limit=st.integers(1, 5))
     def claim(self, hand, limit):

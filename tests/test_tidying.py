@@ -5,11 +5,12 @@ import time
 
 import pytest
 
+from headrace.clock import now
 from headrace.files import path_of, writing
 from headrace.ids import new_id
-from headrace.models import File
+from headrace.models import File, Upload, UploadPart
 from headrace.states import BatchStatus
-from headrace.store import files
+from headrace.store import files, uploads
 from tests.scene import succeeded
 from worker.finalise import finalise
 from worker.tidying import LOOK_SECONDS, OLD_SECONDS, Tidying
@@ -72,10 +73,34 @@ def recorded(store, folder, seconds=OLD_SECONDS + 60):
     return leave(folder, file_id, seconds)
 
 
+def recorded_part(store, folder):
+    upload = Upload(
+        id=new_id("upload_"),
+        api_key_id=store.key_id,
+        purpose="batch",
+        filename="a",
+        mime_type="b",
+        bytes=5,
+        expires_at=now(),
+    )
+    part = UploadPart(id=new_id("part_"), upload_id=upload.id, bytes=5)
+    with store.db.begin() as session:
+        uploads.create(session, upload)
+        uploads.add_part(session, part)
+    return leave(folder, part.id)
+
+
 def test_old_leftovers_go_and_nothing_else(store, folder, tidy):
-    gone = [leave(folder, f"{new_id('file-')}.0123abcd.part"), leave(folder, new_id("file-"))]
+    gone = [
+        leave(folder, f"{new_id('file-')}.0123abcd.part"),
+        leave(folder, new_id("file-")),
+        leave(folder, f"{new_id('part_')}.0123abcd.part"),
+        leave(folder, new_id("part_")),
+    ]
     kept = [
         recorded(store, folder),
+        recorded_part(store, folder),
+        leave(folder, new_id("part_"), seconds=60),
         leave(folder, new_id("file-"), seconds=60),
         leave(folder, f"{new_id('file-')}.0123abcd.part", seconds=60),
         leave(folder, "notes.txt"),

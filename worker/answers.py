@@ -1,6 +1,5 @@
 """What stands in an answer: its JSON, its error, when to come back. Nothing here judges."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -9,6 +8,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
+from headrace.exact_json import loads_rounded
+
+BOM = "\ufeff".encode()
 EXCERPT_CHARACTERS = 500
 EMPTY_ACCOUNT_CODES = frozenset(
     {
@@ -28,8 +30,8 @@ def json_object(body: bytes) -> dict[str, Any] | None:
 
 
 def text_of(body: bytes) -> str:
-    """A body that was parsed, and so is UTF-8."""
-    return body.decode()
+    """A body that was parsed, and so is UTF-8. A byte order mark before it is no part of its JSON."""
+    return body.removeprefix(BOM).decode()
 
 
 def envelope(body: bytes, code: str | None) -> str:
@@ -129,20 +131,10 @@ def _words(value: Any) -> str:
 
 
 def _parsed(body: bytes) -> Any:
-    """The JSON of a body. orjson refuses half an emoji, which providers write where they cut an answer."""
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        if b"\\ud" not in body.lower():
-            return None
-    try:
-        return json.loads(body.decode(), parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        return loads_rounded(body.removeprefix(BOM))
+    except ValueError:
         return None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _delay(value: str, now: datetime) -> float:

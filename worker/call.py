@@ -1,11 +1,9 @@
 """One HTTP call to a provider: under a total deadline, never redirected, never larger than a cap."""
 
 from collections.abc import Mapping
-from http.cookiejar import DefaultCookiePolicy
 from typing import NamedTuple
 
 import gevent
-import orjson
 import requests
 from tenacity import (
     Retrying,
@@ -16,9 +14,10 @@ from tenacity import (
 )
 from urllib3.exceptions import HTTPError, LocationValueError, NewConnectionError
 
-from headrace import __version__
 from headrace.config import Provider, Route
+from headrace.exact_json import dumps, loads, loads_rounded
 from headrace.failpoints import failpoint
+from headrace.provider_session import new_session
 from worker.connections import Adapter
 
 CONNECT_SECONDS = 10.0
@@ -125,7 +124,8 @@ class Caller:
     def _session(self, provider: Provider) -> requests.Session:
         session = self._sessions.get(provider.name)
         if session is None:
-            session = self._sessions[provider.name] = _new_session(provider)
+            session = self._sessions[provider.name] = new_session(provider)
+            session.mount(provider.base_url, Adapter())
         return session
 
 
@@ -133,32 +133,11 @@ class _NeverSent(Exception):
     """A connection that was never made."""
 
 
-class _Session(requests.Session):
-    """One that does not even look where a redirect leads: what it finds there can raise anything."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
-        """Called by requests for every answer."""
-        return
-
-
-def _new_session(provider: Provider) -> requests.Session:
-    session = _Session()
-    session.trust_env = False  # no proxy and no .netrc may see the key
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # calls share nothing but connections
-    session.mount(provider.base_url, Adapter())
-    session.headers["User-Agent"] = f"headrace/{__version__}"
-    key = provider.secret()
-    if key:
-        session.headers["Authorization"] = f"Bearer {key}"
-    return session
-
-
 def _for_provider(body: str, model: str) -> bytes:
     """The body as the client gave it, but for the model's name where the provider has another."""
-    document = orjson.loads(body)
-    if document["model"] == model:
+    if loads_rounded(body)["model"] == model:
         return body.encode()
-    return orjson.dumps({**document, "model": model})
+    return dumps({**loads(body), "model": model}).encode()
 
 
 def _unmade(error: Exception) -> NotSent:

@@ -165,9 +165,10 @@ class Drain:
         self._slice = max(SMALLEST_SLICE, min(LARGEST_SLICE, 2 * granted))
         # A long wait may turn out shorter: a large request is settled, or somebody repairs the account.
         pause = min(max(SHORTEST_PAUSE_SECONDS, wait - REBOOK_EARLY_SECONDS), LONGEST_HOLD_SECONDS)
-        self._book_at = time.monotonic() + pause
         if wait > LONGEST_HOLD_SECONDS:
             self._release(pause)
+        # Not before what was released is due again: else jobs of a lower priority would take its slots.
+        self._book_at = time.monotonic() + pause
         return pause
 
     def _idle(self, left: float) -> float | None:

@@ -17,7 +17,7 @@ from headrace.states import BatchStatus, JobState
 from headrace.store import batches, reading
 
 PAGE = 1000
-KEPT_DAYS = 30
+KEPT = timedelta(days=30)
 
 
 def finalise(batch_id: str, db: Database, folder: Path) -> None:
@@ -65,13 +65,16 @@ def _out(row: Any, good: BinaryIO | None, bad: BinaryIO | None) -> BinaryIO:
 def _file(batch: Batch, folder: Path, file_id: str | None, kind: str) -> File | None:
     if file_id is None:
         return None
+    created_at = now()
+    kept = timedelta(seconds=batch.output_seconds) if batch.output_seconds else KEPT
     return File(
         id=file_id,
         api_key_id=batch.api_key_id,
         purpose="batch_output",
         filename=f"{batch.id}_{kind}.jsonl",
         bytes=path_of(folder, file_id).stat().st_size,
-        expires_at=now() + timedelta(days=KEPT_DAYS),
+        created_at=created_at,
+        expires_at=created_at + kept,
     )
 
 

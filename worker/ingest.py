@@ -1,33 +1,31 @@
 """A batch's input becomes jobs: every line is checked first, then all are inserted slice by slice."""
 
 import logging
-from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import gevent
+from sqlmodel import Session
 
 from headrace.bodies import Fault
 from headrace.clock import now
 from headrace.config import Config
 from headrace.db import Database
-from headrace.dispatch import wake
+from headrace.dispatch import wake, wake_finalise
 from headrace.errors import Unavailable
 from headrace.files import path_of
-from headrace.lines import parse_line
 from headrace.models import Batch
 from headrace.settings import Settings
 from headrace.states import BATCH_FINAL, BatchStatus
-from headrace.store import batches, files, jobs, workers
-from headrace.store.jobs import NewJob
-from worker.input_lines import Line, lines
+from headrace.store import batches, files, jobs, refusing, workers
+from worker.input_lines import lines
+from worker.judge import Judge, Rules
 from worker.review import Review
+from worker.slices import Slice, slices
 from worker.stopping import StopFlag
 
 log = logging.getLogger(__name__)
 
-SLICE = 500
 SHORTENED = Fault("invalid_request", "The input file has lost lines since it was validated.", "file_id")
 
 
@@ -40,7 +38,7 @@ class Ingest:
         self._batch_id = batch_id
         self._db = db
         self._settings = settings
-        self._knows_model: Callable[[str], bool] = lambda model: config.route(model) is not None
+        self._config = config
         self._stop = stop
 
     def run(self) -> None:
@@ -57,24 +55,26 @@ class Ingest:
     def _validate(self, batch: Batch) -> Batch:
         source = self._source(batch)
         if source is None:
-            return self._begin(batch, [_gone(batch).as_error(None)], 0, set())
-        review = Review(self._settings.max_batch_lines)
-        for line in lines(source, max_bytes=self._settings.max_body_bytes):
+            return self._begin(batch, [_gone(batch).as_error(None)], 0, None)
+        rules = self._rules(batch)
+        review, judge = Review(self._settings.max_batch_lines), Judge(rules)
+        for line in lines(source, max_bytes=rules.max_bytes, skip_bom=not rules.strict):
             if review.is_full():
                 review.refuse_more()
                 break
-            review.add(line.number, self._parsed(line, batch.endpoint))
-        return self._begin(batch, review.errors(), review.total, review.models)
+            review.add(line.number, judge.judge(line))
+        errors = review.fatal() if batch.skip_invalid else review.errors()
+        return self._begin(batch, errors, review.total, review.model)
 
-    def _parsed(self, line: Line, endpoint: str) -> NewJob | Fault:
-        if line.too_long:
-            most = self._settings.max_body_bytes
-            return Fault(
-                "invalid_request", f"This line is longer than {most} bytes, the most that it may have."
-            )
-        return parse_line(line.raw, line.number, endpoint, self._knows_model)
+    def _rules(self, batch: Batch) -> Rules:
+        return Rules(
+            endpoint=batch.endpoint,
+            knows_model=lambda model: self._config.route(model) is not None,
+            max_bytes=self._settings.max_body_bytes,
+            strict=self._settings.strict,
+        )
 
-    def _begin(self, batch: Batch, errors: list[dict[str, Any]], total: int, models: set[str]) -> Batch:
+    def _begin(self, batch: Batch, errors: list[dict[str, Any]], total: int, model: str | None) -> Batch:
         with self._db.begin() as session:
             locked = batches.lock(session, batch.id)
             if locked.in_progress_at is not None:  # another ingest has been here
@@ -84,46 +84,57 @@ class Ingest:
             elif errors:
                 batches.fail(session, batch.id, errors)
             else:
-                model = next(iter(models)) if len(models) == 1 else None
                 batches.begin(session, batch.id, total=total, model=model)
             return batches.lock(session, batch.id)
 
     def _insert(self, batch: Batch) -> None:
         source = self._source(batch)
         if source is None:
-            self._end_early(batch, batch.ingest_offset, _gone(batch), None)
+            self._end_early(batch, batch.ingest_offset, None, _gone(batch))
             return
-        unread, offset, known = lines(source, batch.ingest_offset), batch.ingest_offset, set[str]()
-        while slice_ := list(islice(unread, SLICE)):
-            new, bad = _jobs(slice_, batch.endpoint)
-            end = slice_[len(new) - 1].end if new else offset
-            if self._stop.is_set() or not self._inserted(batch, new, offset, end):
+        offset, known = batch.ingest_offset, set[str]()
+        for slice_ in slices(source, batch, self._rules(batch)):
+            if self._stop.is_set() or not self._inserted(batch, slice_, offset):
                 return
-            offset = end
-            lanes = {job.lane for job in new}
+            offset = slice_.end
+            lanes = {job.lane for job in slice_.jobs}
             for lane in lanes - known:
                 wake(lane)
             known |= lanes
-            if bad:
-                self._end_early(batch, offset, bad, slice_[len(new)].number)
+            if slice_.broken:
+                self._end_early(batch, offset, *slice_.broken)
                 return
+            del slice_  # the next one is read before it would be let go
             gevent.sleep(0)
-        self._end_early(batch, offset, SHORTENED, None)
+        self._end_early(batch, offset, None, SHORTENED)
 
-    def _inserted(self, batch: Batch, new: list[NewJob], begin: int, end: int) -> bool:
+    def _inserted(self, batch: Batch, slice_: Slice, begin: int) -> bool:
         """One slice, unless another ingest of the batch has been here."""
         with self._db.begin() as session:
             if batches.lock(session, batch.id).ingest_offset != begin:
                 return False
-            if not new:
-                return True
-            attempts = self._settings.max_attempts
-            jobs.submit(session, new, api_key_id=batch.api_key_id, batch_id=batch.id, max_attempts=attempts)
-            batches.ingested(session, batch.id, lines=len(new), offset=end)
-            workers.open_lanes(session, [job.lane for job in new])
+            closing = self._insert_slice(session, batch, slice_) if slice_.lines else []
+        for batch_id in closing:
+            wake_finalise(batch_id)
         return True
 
-    def _end_early(self, batch: Batch, offset: int, fault: Fault, line: int | None) -> None:
+    def _insert_slice(self, session: Session, batch: Batch, slice_: Slice) -> list[str]:
+        """Returns the batch if it is done: where the last lines are bad, nothing lands that would tell."""
+        attempts = self._settings.max_attempts
+        jobs.submit(
+            session,
+            slice_.jobs,
+            api_key_id=batch.api_key_id,
+            batch_id=batch.id,
+            max_attempts=attempts,
+            priority=batch.priority,
+        )
+        batches.ingested(session, batch.id, lines=slice_.lines, offset=slice_.end)
+        workers.open_lanes(session, [job.lane for job in slice_.jobs])
+        refusing.refuse(session, batch, slice_.bad, max_attempts=attempts)
+        return batches.close_if_done(session, [batch.id]) if slice_.bad else []
+
+    def _end_early(self, batch: Batch, offset: int, line: int | None, fault: Fault) -> None:
         """What is not a row by now never will be; nothing to do when all is, or another ingest goes on."""
         with self._db.begin() as session:
             locked = batches.lock(session, batch.id)
@@ -135,13 +146,13 @@ class Ingest:
         log.error("%s ends without its last %d lines: %s", batch.id, left, fault.code)
 
     def _source(self, batch: Batch) -> Path | None:
-        """The input; None if it was deleted, or its bytes are not there and nobody waits for them any more.
+        """The input; None if there is none, or its bytes are not there and nobody waits for them any more.
 
         Raises Unavailable where they may come back.
         """
         with self._db.read() as session:
-            file = files.get(session, batch.api_key_id, batch.input_file_id)
-        if file is None or file.purpose != "batch":
+            file = files.input_of(session, batch)
+        if file is None:
             return None
         path = path_of(self._settings.files_dir, batch.input_file_id)
         try:
@@ -151,17 +162,6 @@ class Ingest:
                 return None
             raise Unavailable(f"{path} is not there: is a volume not mounted?") from None
         return path
-
-
-def _jobs(slice_: list[Line], endpoint: str) -> tuple[list[NewJob], Fault | None]:
-    """The jobs of a slice; only those before a line that was valid and is not any more, and its fault."""
-    new: list[NewJob] = []
-    for line in slice_:
-        parsed = parse_line(line.raw, line.number, endpoint, lambda _: True)
-        if isinstance(parsed, Fault):
-            return new, parsed
-        new.append(parsed)
-    return new, None
 
 
 def _gone(batch: Batch) -> Fault:

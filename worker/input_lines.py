@@ -8,6 +8,7 @@ import gevent
 
 PIECE_BYTES = 1 << 20
 BREATH = 500  # lines and pieces after which others may run
+BOM = b"\xef\xbb\xbf"  # Windows tools begin files with it
 
 
 class Line(NamedTuple):
@@ -22,16 +23,19 @@ class Line(NamedTuple):
     too_long: bool = False
 
 
-def lines(source: Path, offset: int = 0, max_bytes: int | None = None) -> Iterator[Line]:
+def lines(source: Path, offset: int = 0, *, max_bytes: int, skip_bom: bool = True) -> Iterator[Line]:
     """The lines from a byte offset on, numbered from the start of the file; blank ones are left out.
 
-    One of more than `max_bytes`, its end included, is `too_long`. Others run while it reads.
+    One of more than `max_bytes`, its end included, is `too_long`. A byte order mark at the start of the file
+    belongs to no line, unless it is not to be skipped. Others run while it reads.
     """
     with source.open("rb") as file:
         number = _newlines(file, offset)
-        while raw := file.readline(-1 if max_bytes is None else max_bytes + 1):
+        if skip_bom and not offset and file.read(len(BOM)) != BOM:
+            file.seek(0)
+        while raw := file.readline(max_bytes + 1):
             number += 1
-            too_long = max_bytes is not None and len(raw) > max_bytes
+            too_long = len(raw) > max_bytes
             if too_long and not raw.endswith(b"\n"):
                 _skip_rest(file)
             if too_long or raw.strip():

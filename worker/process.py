@@ -25,6 +25,7 @@ from worker.flights import Flights
 from worker.heartbeat import Heartbeat
 from worker.landing import Lander
 from worker.lost_claims import LostClaims
+from worker.provider_models import ProviderModels
 from worker.replay import Replay
 from worker.room import Room
 from worker.spool import Spool
@@ -64,7 +65,7 @@ class Process:
         self._heartbeat = Heartbeat(self.db, self.worker_id, settings.lease_seconds)
         watch = Watch(self.worker_id, settings.lease_seconds)
         # Answers of the dead are written before their jobs are rescued, and called again.
-        first = (self._replay.look,)
+        first = (self._replay.look, ProviderModels(self.db, self.config, self.stop).look)
         self.sweeper = Sweeper(self.db, redis, self.stop, watch, settings.files_dir, first)
         self._drains: dict[str, Drain] = {}
         self._batches: set[str] = set()

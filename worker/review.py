@@ -13,9 +13,8 @@ class Review:
 
     def __init__(self, max_lines: int) -> None:
         self.total = 0
-        self.models: set[str] = set()
         self._max_lines = max_lines
-        self._custom_ids: set[str] = set()
+        self._models: set[str] = set()
         self._errors: list[dict[str, Any]] = []
         self._left_out = 0
 
@@ -27,35 +26,37 @@ class Review:
         """There is one more: the input is not read to its end."""
         self.total += 1
 
-    def add(self, number: int, parsed: NewJob | Fault) -> None:
+    def add(self, number: int, judged: NewJob | Fault) -> None:
         """Take in one line."""
         self.total += 1
-        if isinstance(parsed, NewJob):
-            self.models.add(parsed.lane)
-            parsed = self._duplicate(parsed) or parsed
-        if isinstance(parsed, NewJob):
-            return
-        if len(self._errors) < MOST_FAULTS:
-            self._errors.append(parsed.as_error(number))
+        if isinstance(judged, NewJob):
+            if len(self._models) < 2:
+                self._models.add(judged.lane)
+        elif len(self._errors) < MOST_FAULTS:
+            self._errors.append(judged.as_error(number))
         else:
             self._left_out += 1
 
+    @property
+    def model(self) -> str | None:
+        """That of all good lines, if they have one in common."""
+        return next(iter(self._models)) if len(self._models) == 1 else None
+
     def errors(self) -> list[dict[str, Any]]:
-        """The entries of the batch's `errors`, in the order of the lines; none if it may run."""
+        """The entries of the batch's `errors`, in the order of the lines; none if all may run."""
         if not self.total:
-            return [Fault("empty_file", "The input file has no lines.").as_error(None)]
-        found = self._errors
-        if self.total > self._max_lines:
-            message = f"The input file has more than {self._max_lines} lines, the most that a batch may have."
-            found = [Fault("batch_request_limit_exceeded", message).as_error(None), *found]
+            return self.fatal()
+        found = [*self.fatal(), *self._errors]
         if self._left_out:
             message = f"Lines with faults that are not listed here: {self._left_out}."
-            found = [*found, Fault("invalid_request", message).as_error(None)]
+            found.append(Fault("invalid_request", message).as_error(None))
         return found
 
-    def _duplicate(self, job: NewJob) -> Fault | None:
-        custom_id = job.custom_id or ""
-        if custom_id in self._custom_ids:
-            return Fault("duplicate_custom_id", f"The custom_id '{custom_id}' is used before.", "custom_id")
-        self._custom_ids.add(custom_id)
-        return None
+    def fatal(self) -> list[dict[str, Any]]:
+        """Those of them that are no line's: with these nothing can run, whatever the batch says."""
+        if not self.total:
+            return [Fault("empty_file", "The input file has no lines.").as_error(None)]
+        if self.total > self._max_lines:
+            message = f"The input file has more than {self._max_lines} lines, the most that a batch may have."
+            return [Fault("batch_request_limit_exceeded", message).as_error(None)]
+        return []

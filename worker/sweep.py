@@ -1,4 +1,4 @@
-"""The periodic duty: rescue, wake, expire, finalise. One process does it; two would harm nothing."""
+"""The periodic duty: rescue, wake, expire, finalise, prune. One process does it; two would harm nothing."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -17,6 +17,7 @@ from headrace.dispatch import wake, wake_finalise, wake_ingest
 from headrace.errors import Unavailable
 from headrace.failpoints import failpoint
 from headrace.store import batches, sweeping, workers
+from worker.pruning import Pruning
 from worker.refusals import described
 from worker.stopping import StopFlag
 from worker.tidying import Tidying
@@ -52,7 +53,8 @@ class Sweeper:
         )
         self._dead: dict[str, int] = {}
         rows = (self._rescue, self._end_waiting, self._bring_forward)
-        self._duties = (*first, *rows, self._wake, Tidying(db, files_dir).tidy)
+        folder = (Pruning(db, files_dir).prune, Tidying(db, files_dir).tidy)
+        self._duties = (*first, *rows, self._wake, *folder)
 
     def run(self) -> None:
         """Sweep every other second; ends when the process stops."""

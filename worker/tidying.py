@@ -1,4 +1,4 @@
-"""Leftovers in the folder of files: of uploads, exports and deletions whose process was killed."""
+"""Leftovers in the folder of files and parts: of uploads, exports and deletions whose process was killed."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ LOOK_SECONDS = 600.0
 OLD_SECONDS = 3600.0
 SLICE = 500
 PART = ".part"
-OURS = re.compile(r"file-\w+(\.[0-9a-f]{8}\.part)?")
+OURS = re.compile(r"(file-|part_)\w+(\.[0-9a-f]{8}\.part)?")
 
 
 class _State(NamedTuple):

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import orjson
-
 from headrace.bodies import ENDPOINTS, Fault, KnowsModel, is_name
-from headrace.cli.forms import Request, from_json, from_text, own_id
+from headrace.cli.forms import CHAT, Request, from_json, from_text, own_id
 from headrace.errors import HeadraceError
+from headrace.exact_json import dumps, loads_rounded
 from headrace.lines import FIELDS, check_request
 
 BOM = b"\xef\xbb\xbf"
@@ -20,6 +19,7 @@ TEXT_SUFFIX = ".txt"
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 SHOWN_FAULTS = 20
 GENERATED = "line-"
+SENT_BYTES = 200  # of a line that is no JSON object
 
 
 class BadInput(HeadraceError):
@@ -35,16 +35,23 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What requests must obey besides being well-formed. `model` is for those that name none."""
+    """What requests must obey besides being well-formed. `model` is for those that name none.
+
+    `skip`: lines with faults are sent as they came, and the others run.
+    """
 
     model: str | None
     knows_model: KnowsModel
     max_line_bytes: int
+    skip: bool = False
 
 
 @dataclass(slots=True)
 class Input:
-    """Requests to be run, as a file of batch lines for one endpoint, and where each came from."""
+    """Requests to be run, as a file of batch lines for one endpoint, and where each came from.
+
+    `faults`: lines `FILE:LINE: what is wrong` for those that are in it and will not run.
+    """
 
     name: str
     path: Path
@@ -52,6 +59,7 @@ class Input:
     sha256: str = ""
     line_numbers: "array[int]" = field(default_factory=lambda: array("L"))  # of each, in the user's input
     places: dict[str, int] = field(default_factory=dict)  # custom_id -> 0-based place in the file
+    faults: list[str] = field(default_factory=list)
 
     @property
     def total(self) -> int:
@@ -88,11 +96,12 @@ class Conversion:
                 converted = self._convert(line, parse)
                 if isinstance(converted, Fault):
                     self._note(line.number, converted)
-                else:
-                    out.write(converted)
-                    digest.update(converted)
+                    converted = self._as_it_came(line)
+                out.write(converted)
+                digest.update(converted)
         self._made.sha256 = digest.hexdigest()
-        self._raise_faults()
+        self._made.endpoint = self._made.endpoint or CHAT
+        self._tell_faults()
         return self._made
 
     def _convert(self, line: _Line, parse: Callable[[bytes, str], Request | Fault]) -> bytes | Fault:
@@ -108,7 +117,15 @@ class Conversion:
         self._made.places[request["custom_id"]] = self._made.total
         self._made.line_numbers.append(line.number)
         wire = {name: request[name] for name in FIELDS}
-        return orjson.dumps(wire, option=orjson.OPT_APPEND_NEWLINE)
+        return dumps(wire).encode() + b"\n"
+
+    def _as_it_came(self, line: _Line) -> bytes:
+        """A line that will be refused: a JSON object as it is, of anything else the beginning as a string."""
+        self._made.line_numbers.append(line.number)
+        raw = (line.raw or b"").strip()
+        if _object_in(raw) is not None:
+            return raw + b"\n"
+        return dumps(raw[:SENT_BYTES].decode(errors="replace")).encode() + b"\n"
 
     def _model_missing(self, request: Request) -> Fault | None:
         """Fills in the model, if there is one to fill in."""
@@ -171,21 +188,26 @@ class Conversion:
         else:
             self._faults_not_shown += 1
 
-    def _raise_faults(self) -> None:
+    def _tell_faults(self) -> None:
         if self._faults_not_shown:
             self._faults.append(f"{self._source.name}: and {self._faults_not_shown} more")
-        if self._faults:
+        if self._faults and not self._rules.skip:
             raise BadInput("\n".join(self._faults))
         if not self._made.total:
             raise BadInput(f"{self._source.name}: there is nothing to run in it")
+        self._made.faults = self._faults
 
 
 def _id_in(raw: bytes) -> Any:
+    return own_id(_object_in(raw) or {})
+
+
+def _object_in(raw: bytes) -> dict[str, Any] | None:
     try:
-        document = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        document = loads_rounded(raw)
+    except ValueError:
         return None  # the conversion proper says so
-    return own_id(document) if isinstance(document, dict) else None
+    return document if isinstance(document, dict) else None
 
 
 def _fault(message: str) -> Fault:

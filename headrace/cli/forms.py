@@ -1,10 +1,10 @@
 """The forms that a line of INPUT may have, each made a batch line (contract 3.1)."""
 
+import json
 from typing import Any
 
-import orjson
-
 from headrace.bodies import Fault
+from headrace.exact_json import NotJson, loads
 
 CHAT = "/v1/chat/completions"
 BATCH_FIELDS = {"method", "url", "body"}
@@ -18,15 +18,19 @@ def from_text(raw: bytes, new_id: str) -> Request | Fault:
     try:
         return _chat(new_id, [{"role": "user", "content": raw.decode().strip()}], {})
     except UnicodeDecodeError as error:
-        return _fault(f"byte {error.start + 1} is not UTF-8")
+        return _not_utf8(error)
 
 
 def from_json(raw: bytes, new_id: str) -> Request | Fault:
     """A batch line as it is; else `messages` or `prompt`, with all further fields for the body."""
     try:
-        document = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
+        document = loads(raw.rstrip())
+    except json.JSONDecodeError as error:
         return _fault(f"this is no JSON from column {error.colno} on")
+    except UnicodeDecodeError as error:
+        return _not_utf8(error)
+    except NotJson as error:
+        return _fault(str(error))
     if not isinstance(document, dict):
         return _fault("this is no JSON object")
     return document if BATCH_FIELDS & document.keys() else _bare(document, new_id)
@@ -63,3 +67,7 @@ def _chat(custom_id: str, messages: Any, options: Request) -> Request:
 
 def _fault(message: str) -> Fault:
     return Fault("invalid_request", message)
+
+
+def _not_utf8(error: UnicodeDecodeError) -> Fault:
+    return _fault(f"byte {error.start + 1} is not UTF-8")

@@ -4,7 +4,10 @@ import shutil
 import sys
 from pathlib import Path
 
+import typer
+
 from headrace.cli.conversion import BadInput, Conversion, Input, Rules, Source
+from headrace.cli.terminal import shown
 
 STDIN = "-"
 
@@ -15,9 +18,12 @@ def read_input(given: str, folder: Path, rules: Rules) -> Input:
     Raises BadInput with every fault; nothing was sent anywhere by then.
     """
     try:
-        return Conversion(_source(given, folder), folder / "requests.jsonl", rules).run()
+        made = Conversion(_source(given, folder), folder / "requests.jsonl", rules).run()
     except OSError as error:
         raise BadInput(f"{given}: {error.strerror}") from error
+    for fault in made.faults:
+        typer.echo(f"will not run: {shown(fault)}", err=True)
+    return made
 
 
 def _source(given: str, folder: Path) -> Source:

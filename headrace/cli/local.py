@@ -12,7 +12,7 @@ from headrace.cli.progress import display
 from headrace.cli.results_file import ResultsFile
 from headrace.cli.submission import check_accepted, submit
 from headrace.cli.terminal import near
-from headrace.client import BatchView, Client, Unreachable
+from headrace.client import USUAL, BatchOptions, BatchView, Client, Unreachable
 from headrace.embedded import Stack
 from headrace.errors import ConfigurationError
 from headrace.states import BatchStatus
@@ -25,7 +25,7 @@ CALLING = frozenset({BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS})
 
 
 def run_here(
-    stack: Stack, made: Input, results: ResultsFile, on_ambiguous: str = "retry"
+    stack: Stack, made: Input, results: ResultsFile, options: BatchOptions = USUAL
 ) -> tuple[BatchView, Outcomes]:
     """Start the stack, run the input on it, stop the stack. A signal raises KeyboardInterrupt."""
     with interruptible(stack), stack:
@@ -34,7 +34,7 @@ def run_here(
         )
         try:
             stack.wait_ready()
-            return run_on(stack, made, results, on_ambiguous)
+            return run_on(stack, made, results, options)
         except Unreachable:
             stack.check()  # the better reason, if there is one
             raise
@@ -44,15 +44,15 @@ def run_here(
 
 
 def run_on(
-    stack: Stack, made: Input, results: ResultsFile, on_ambiguous: str = "retry"
+    stack: Stack, made: Input, results: ResultsFile, options: BatchOptions = USUAL
 ) -> tuple[BatchView, Outcomes]:
     """Submit the input to a ready stack, or go on with its interrupted batch; show it; fill the file."""
     client = Client(stack.base_url, stack.api_key)
     collected = _Collected(stack.folder.path / "collected")
     try:
-        batch = _unfinished(client, made, collected, on_ambiguous)
-        batch = batch or submit(client, made, on_ambiguous, **{HASH_KEY: made.sha256})
-        if on_ambiguous == "hold":
+        batch = _unfinished(client, made, collected, options.on_ambiguous)
+        batch = batch or submit(client, made, options, **{HASH_KEY: made.sha256})
+        if options.on_ambiguous == "hold":
             where = f"--url {stack.base_url} --data-dir {near(stack.folder.path)}"
             typer.echo(f"requests may come to be held: see `headrace held {where}`")
         with display() as shown:

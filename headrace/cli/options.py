@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from headrace.errors import ConfigurationError
 from headrace.settings import Settings
+from headrace.windows import RULE, is_window
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -20,6 +21,14 @@ InputArgument = Annotated[
         show_default=False,
     ),
 ]
+
+
+def _window(value: str) -> str:
+    if not is_window(value):
+        raise typer.BadParameter(RULE)
+    return value
+
+
 BatchArgument = Annotated[str, typer.Argument(metavar="BATCH", help="Its id, batch_...", show_default=False)]
 BatchOption = Annotated[
     str | None, typer.Option("--batch", help="Those of this batch, batch_...", show_default=False)
@@ -29,6 +38,23 @@ Ambiguous = Annotated[
     typer.Option(
         "--on-ambiguous",
         help="If nobody knows whether a call was paid for: call again, or hold it until `headrace release`.",
+    ),
+]
+Window = Annotated[
+    str,
+    typer.Option(
+        "--window", callback=_window, help="How long the batch may take: 90m, 24h, 7d and the like."
+    ),
+]
+Priority = Annotated[
+    int,
+    typer.Option("--priority", min=-100, max=100, help="Requests of a higher one go first, for each model."),
+]
+InvalidLines = Annotated[
+    Literal["fail", "skip"],
+    typer.Option(
+        "--invalid-lines",
+        help="If lines of INPUT cannot be run: send nothing, or run the others, with these among the errors.",
     ),
 ]
 Model = Annotated[

@@ -1,22 +1,24 @@
 """What output lines say: which request, whether it succeeded, and if not why (contract 3.2, 3.3)."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from headrace.client import Client
+from headrace.exact_json import loads_rounded
 
-MESSAGE_CHARACTERS = 120
+REASON_CHARACTERS = 160
+SKIPPED = re.compile(r" \(line ([0-9]+)\)$")  # so ends the reason of a line that could not run
 
 
 @dataclass(slots=True)
 class Outcomes:
-    """A count of output lines. `reasons` counts those that failed, by reason."""
+    """A count of output lines. `reasons` counts those that failed, by reason; `skipped` were never called."""
 
     succeeded: int = 0
+    skipped: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -24,15 +26,17 @@ class Outcomes:
         """Requests with no good answer, for whatever reason."""
         return self.reasons.total()
 
-    def add(self, line: bytes) -> str:
-        """Count one line; returns its custom_id."""
-        document = orjson.loads(line)
+    def add(self, line: bytes) -> str | int:
+        """Count one line; returns its custom_id, or of one that was skipped its number in what was sent."""
+        document = loads_rounded(line)
         reason = _reason(document)
         if reason is None:
             self.succeeded += 1
-        else:
-            self.reasons[reason] += 1
-        return str(document["custom_id"])
+            return str(document["custom_id"])
+        skipped = None if document["response"] else SKIPPED.search(reason)
+        self.skipped += bool(skipped)
+        self.reasons[SKIPPED.sub("", reason)[:REASON_CHARACTERS]] += 1
+        return int(skipped[1]) if skipped else str(document["custom_id"])
 
 
 def result_pages(client: Client, batch_id: str, after: int = 0) -> Iterator[list[bytes]]:
@@ -57,5 +61,5 @@ def _reason(document: dict[str, Any]) -> str | None:
 
 def _described(error: dict[str, Any]) -> str:
     name = error.get("code") or error.get("type") or ""
-    message = str(error.get("message") or "")[:MESSAGE_CHARACTERS]
-    return ": ".join(filter(None, (str(name), message)))
+    described = ": ".join(filter(None, (str(name), str(error.get("message") or ""))))
+    return described.encode(errors="replace").decode()  # a terminal takes no half characters

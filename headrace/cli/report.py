@@ -23,7 +23,7 @@ TOKENS = {
 
 def report(batch: BatchView, outcomes: Outcomes) -> None:
     """Print the tables."""
-    console.print(Columns([_counts(batch), _tokens(batch)]))
+    console.print(Columns([_counts(batch, outcomes.skipped), _tokens(batch)]))
     if outcomes.reasons:
         console.print(_reasons(outcomes))
 
@@ -47,9 +47,11 @@ def counted(title: str, rows: Mapping[str, int]) -> Table:
     return table
 
 
-def _counts(batch: BatchView) -> Table:
-    rows = {"succeeded": batch.succeeded, "failed": batch.failed, "not run": batch.total - batch.done}
-    return counted("requests", {**rows, "total": batch.total})
+def _counts(batch: BatchView, skipped: int) -> Table:
+    rows = {"succeeded": batch.succeeded, "failed": batch.failed}
+    if skipped:
+        rows["  of them lines that cannot run"] = skipped
+    return counted("requests", {**rows, "not run": batch.total - batch.done, "total": batch.total})
 
 
 def _tokens(batch: BatchView) -> Table:

@@ -44,7 +44,8 @@ class ResultsFile:
         begins = array("q", [MISSING]) * made.total
         with tempfile.TemporaryFile(dir=self.path.parent) as came:
             for line in chain.from_iterable(pages):
-                begins[made.places[outcomes.add(line)]] = came.tell()
+                named = outcomes.add(line)
+                begins[made.places[named] if isinstance(named, str) else named - 1] = came.tell()
                 came.write(line + b"\n")
             if MISSING in begins:
                 raise HeadraceError(f"{begins.count(MISSING)} of {made.total} results are missing")

@@ -9,10 +9,21 @@ import typer
 from headrace.cli.conversion import Input, Rules
 from headrace.cli.inputs import STDIN, read_input
 from headrace.cli.local import run_here
-from headrace.cli.options import Ambiguous, DataDir, InputArgument, Model, Workers, settings_of
+from headrace.cli.options import (
+    Ambiguous,
+    DataDir,
+    InputArgument,
+    InvalidLines,
+    Model,
+    Priority,
+    Window,
+    Workers,
+    settings_of,
+)
 from headrace.cli.providers import missing_key
 from headrace.cli.report import exit_code, report
 from headrace.cli.results_file import ResultsFile
+from headrace.client import USUAL, BatchOptions
 from headrace.config import load_config
 from headrace.embedded import Stack, settled
 from headrace.errors import ConfigurationError
@@ -35,6 +46,9 @@ def run(
     model: Model = None,
     data_dir: DataDir = None,
     workers: Workers = None,
+    window: Window = USUAL.completion_window,
+    priority: Priority = USUAL.priority,
+    invalid_lines: InvalidLines = "fail",
     on_ambiguous: Ambiguous = "retry",
 ) -> None:
     """Run all requests of INPUT, and write their results to a file, in the order of INPUT.
@@ -43,13 +57,14 @@ def run(
     requests succeeded, 1 if some did not, 2 if INPUT cannot be run (nothing was sent), 130 if interrupted.
     """
     settings = settled(settings_of(data_dir))
+    options = BatchOptions(window, priority, invalid_lines, on_ambiguous)
     path = out or _beside(given)
     if path.exists() and given != STDIN and path.samefile(given):
         raise ConfigurationError(f"{path} is the input: name another --out")
     with TemporaryDirectory(prefix="headrace-") as scratch, ResultsFile(path) as results:
-        made = read_input(given, Path(scratch), _rules(settings, model))
+        made = read_input(given, Path(scratch), _rules(settings, model, skip=invalid_lines == "skip"))
         stack = Stack(_with_room(settings, made), workers=workers)
-        batch, outcomes = run_here(stack, made, results, on_ambiguous)
+        batch, outcomes = run_here(stack, made, results, options)
     report(batch, outcomes)
     typer.echo(f"{made.total:,} results are in {results.path}")
     raise typer.Exit(exit_code(batch))
@@ -59,11 +74,11 @@ def _beside(given: str) -> Path:
     return Path("results.jsonl") if given == STDIN else Path(given).with_suffix(".results.jsonl")
 
 
-def _rules(settings: Settings, model: str | None) -> Rules:
+def _rules(settings: Settings, model: str | None, *, skip: bool) -> Rules:
     config = load_config(settings)
     if missing := missing_key(config):
         raise ConfigurationError(missing)
-    return Rules(model, lambda name: config.route(name) is not None, settings.max_body_bytes)
+    return Rules(model, lambda name: config.route(name) is not None, settings.max_body_bytes, skip)
 
 
 def _with_room(settings: Settings, made: Input) -> Settings:

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from headrace.cli.conversion import BadInput, Input
-from headrace.client import BatchView, Client
+from headrace.client import USUAL, BatchOptions, BatchView, Client
 from headrace.states import BatchStatus
 
 
-def submit(client: Client, made: Input, on_ambiguous: str = "retry", **metadata: str) -> BatchView:
+def submit(client: Client, made: Input, options: BatchOptions = USUAL, **metadata: str) -> BatchView:
     """Upload the requests and have them run."""
     name = Path(made.name).with_suffix(".jsonl").name
-    return client.create_batch(client.upload(made.path, name), made.endpoint, metadata, on_ambiguous)
+    return client.create_batch(client.upload(made.path, name), made.endpoint, metadata, options)
 
 
 def check_accepted(batch: BatchView, made: Input | None = None) -> None:

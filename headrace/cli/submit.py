@@ -13,13 +13,17 @@ from headrace.cli.options import (
     Ambiguous,
     DataDir,
     InputArgument,
+    InvalidLines,
     Model,
+    Priority,
     Url,
+    Window,
     settings_of,
 )
 from headrace.cli.remote import connected
 from headrace.cli.submission import submit
 from headrace.cli.watch import watch_to_end
+from headrace.client import USUAL, BatchOptions
 
 Wait = Annotated[bool, typer.Option("--wait", help="Watch the batch until it is final.")]
 
@@ -28,6 +32,9 @@ def submit_command(
     given: InputArgument,
     model: Model = None,
     wait: Wait = False,
+    window: Window = USUAL.completion_window,
+    priority: Priority = USUAL.priority,
+    invalid_lines: InvalidLines = "fail",
     on_ambiguous: Ambiguous = "retry",
     url: Url = DEFAULT_URL,
     data_dir: DataDir = None,
@@ -36,10 +43,11 @@ def submit_command(
 
     Faults that can be seen here are told at once, and nothing is sent; the rest shows in the batch.
     """
-    rules = Rules(model, lambda _: True, settings_of(data_dir).max_body_bytes)
+    options = BatchOptions(window, priority, invalid_lines, on_ambiguous)
+    rules = Rules(model, lambda _: True, settings_of(data_dir).max_body_bytes, invalid_lines == "skip")
     with TemporaryDirectory(prefix="headrace-") as scratch, connected(url, data_dir) as client:
         made = read_input(given, Path(scratch), rules)
-        batch = submit(client, made, on_ambiguous)
+        batch = submit(client, made, options)
         typer.echo(batch.id)
         if wait:
             raise typer.Exit(watch_to_end(client, batch.id, made))

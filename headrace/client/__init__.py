@@ -1,7 +1,17 @@
 """A client for headrace's own API, as the command line uses it. Programs have the `openai` SDK."""
 
 from headrace.client.calls import Client
+from headrace.client.options import USUAL, BatchOptions
 from headrace.client.transport import Refused, Unreachable
 from headrace.client.views import BatchView, HeldView, ResultsPage
 
-__all__ = ["BatchView", "Client", "HeldView", "Refused", "ResultsPage", "Unreachable"]
+__all__ = [
+    "USUAL",
+    "BatchOptions",
+    "BatchView",
+    "Client",
+    "HeldView",
+    "Refused",
+    "ResultsPage",
+    "Unreachable",
+]

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import requests
 
 from headrace.client.form import FileForm
+from headrace.client.options import USUAL, BatchOptions
 from headrace.client.transport import Refused, Transport, Unreachable
 from headrace.client.views import BatchView, HeldView, ResultsPage
 from headrace.ids import new_id
@@ -53,15 +54,14 @@ class Client:
         return _understood(answer, _id)
 
     def create_batch(
-        self, file_id: str, endpoint: str, metadata: Mapping[str, str], on_ambiguous: str = "retry"
+        self, file_id: str, endpoint: str, metadata: Mapping[str, str], options: BatchOptions = USUAL
     ) -> BatchView:
         """Have the requests of an uploaded file run: once, however often an answer is lost."""
         wanted = {
             "input_file_id": file_id,
             "endpoint": endpoint,
-            "completion_window": "24h",
             "metadata": dict(metadata),
-            "on_ambiguous": on_ambiguous,
+            **options.as_fields(),
         }
         key = {IDEMPOTENCY_KEY: new_id("once_")}
         return _understood(self._transport.patiently("POST", "/v1/batches", json=wanted, headers=key), _batch)

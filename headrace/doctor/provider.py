@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import requests
 
-from headrace import __version__
 from headrace.config import OPENAI_BASE_URL, Provider
 from headrace.doctor.findings import Finding, ok, warning, wrong
+from headrace.provider_session import new_session
 
 TIMEOUT_SECONDS = 10.0
 NO_LIST = frozenset({404, 405, 501})
@@ -28,16 +28,13 @@ def look_at_provider(provider: Provider) -> Iterator[Finding]:
 
 
 def _asked(provider: Provider) -> tuple[int, float]:
-    """Status and seconds. The way that calls go: no proxy, no .netrc, no redirect."""
-    key = provider.secret()
-    headers = {"User-Agent": f"headrace/{__version__}"} | ({"Authorization": f"Bearer {key}"} if key else {})
-    with requests.Session() as session:
-        session.trust_env = False
-        url = f"{provider.base_url}/models"
-        with session.get(
-            url, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True
-        ) as response:
-            return response.status_code, response.elapsed.total_seconds()
+    """Status and seconds. The way that calls go."""
+    url = f"{provider.base_url}/models"
+    with (
+        new_session(provider) as session,
+        session.get(url, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True) as response,
+    ):
+        return response.status_code, response.elapsed.total_seconds()
 
 
 def _unreached(provider: Provider, error: Exception) -> tuple[str, str]:

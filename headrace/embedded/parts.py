@@ -68,9 +68,10 @@ def valkey(server: Valkey, environment: Mapping[str, str]) -> Part:
 
 def api(port: int, environment: Mapping[str, str]) -> Part:
     """The submission API, one process."""
-    command = (sys.executable, "-m", "uvicorn", "api:app", "--host", HOST, "--port", str(port))
+    uvicorn = (sys.executable, "-m", "uvicorn", "api:app", "--http", "api.protocol:Protocol")
+    address = ("--host", HOST, "--port", str(port))
     quiet = ("--no-access-log", "--timeout-graceful-shutdown", str(API_GRACE_SECONDS))
-    return Part("api", command + quiet, environment)
+    return Part("api", uvicorn + address + quiet, environment)
 
 
 def beat(schedule: Path, log_level: str, environment: Mapping[str, str]) -> Part:

@@ -26,6 +26,7 @@ def simulate(  # noqa: PLR0913 - a parameter is an option of the command
     port: options.Port = 8001,
     exit_with_parent: options.ExitWithParent = False,
     key: options.Key = _DEFAULT.key,
+    model: options.Models = None,
     max_body_bytes: options.MaxBodyBytes = _DEFAULT.max_body_bytes,
     rpm: options.Rpm = _DEFAULT.rpm,
     tpm: options.Tpm = _DEFAULT.tpm,
@@ -38,6 +39,7 @@ def simulate(  # noqa: PLR0913 - a parameter is an option of the command
     latency_spread: options.LatencySpread = _DEFAULT.latency_spread,
     completion_tokens: options.CompletionTokens = _DEFAULT.completion_tokens,
     fault: options.FaultShares = None,
+    models_fault: options.ModelsFault = _DEFAULT.models_fault,
     seed: options.Seed = _DEFAULT.seed,
     hang_seconds: options.HangSeconds = _DEFAULT.hang_seconds,
     drip_seconds: options.DripSeconds = _DEFAULT.drip_seconds,
@@ -58,6 +60,7 @@ def simulate(  # noqa: PLR0913 - a parameter is an option of the command
 
 def _configuration(given: dict[str, Any]) -> SimulatorConfig:
     try:
+        given["models"] = tuple(given.pop("model") or _DEFAULT.models)
         given["faults"] = tuple(_share(text) for text in given.pop("fault") or ())
         return SimulatorConfig(**{field.name: given[field.name] for field in fields(SimulatorConfig)})
     except ValueError as error:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from headrace.simulator.faults import parse_fault
+from headrace.simulator.faults import LIST_FAULTS, parse_fault
 from headrace.simulator.limits import WindowKind
 
 ChargeKind = Literal["usage", "reserve"]
@@ -31,6 +31,8 @@ class SimulatorConfig:
     huge_bytes: int = 1_000_000_000
     max_body_bytes: int = 16 * 1024 * 1024
     key: str | None = None
+    models: tuple[str, ...] = ("simulator-small", "simulator-large")
+    models_fault: str | None = None
     log: Path | None = None
     fsync: bool = False
 
@@ -42,6 +44,8 @@ class SimulatorConfig:
             raise ValueError(f"charge must be one of {', '.join(get_args(ChargeKind))}, not {self.charge!r}")
         for kind, _ in self.faults:
             parse_fault(kind)
+        if self.models_fault not in (None, *LIST_FAULTS):
+            raise ValueError(f"models_fault must be one of {', '.join(LIST_FAULTS)}")
         if any(not 0 <= share <= 1 for _, share in self.faults) or sum(p for _, p in self.faults) > 1 + 1e-9:
             raise ValueError("fault probabilities must lie in 0..1 and add up to at most 1")
 

@@ -93,6 +93,8 @@ UNBILLED = frozenset({"reset", "redirect"})
 REFUSALS = frozenset({"429", "quota"})
 
 KINDS = (*ERRORS, *sorted(SOUND | SPOILT | UNBILLED))
+# What the list of models can meet: the others are faults of a completion.
+LIST_FAULTS = tuple(kind for kind in KINDS if kind not in SOUND | {"nan", "nousage"})
 
 DAY_SECONDS = 86_400
 REMEMBERED_BODIES = 200_000

@@ -19,6 +19,12 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 
 ExitWithParent = Annotated[bool, typer.Option("--exit-with-parent", help="Exit when standard input closes.")]
 Key = Annotated[str | None, typer.Option(help="Bearer key to demand. Without it any key will do, or none.")]
 MaxBodyBytes = Annotated[int, typer.Option(help="Largest request body to accept.")]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model", help="A name for the list of models; may be repeated. Any other can be called, too."
+    ),
+]
 
 Rpm = Annotated[int | None, typer.Option(help="Requests a minute.", rich_help_panel=LIMITS)]
 Tpm = Annotated[int | None, typer.Option(help="Tokens a minute.", rich_help_panel=LIMITS)]
@@ -66,6 +72,12 @@ FaultShares = Annotated[
         rich_help_panel=FAULTS,
     ),
 ]
+ModelsFault = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND", help="Let every request for the list of models go wrong.", rich_help_panel=FAULTS
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of chance and of latency.", rich_help_panel=FAULTS)]
 HangSeconds = Annotated[
     float, typer.Option(help="How long hang and timeout keep silent.", rich_help_panel=FAULTS)
@@ -78,9 +90,7 @@ HugeBytes = Annotated[
 
 Log = Annotated[
     Path | None,
-    typer.Option(
-        help="Append a JSON line for each request received, and one for its end.", rich_help_panel=LOG
-    ),
+    typer.Option(help="Append a JSON line for each call received, and one for its end.", rich_help_panel=LOG),
 ]
 Fsync = Annotated[
     bool, typer.Option("--fsync", help="Force each line to the disk before answering.", rich_help_panel=LOG)

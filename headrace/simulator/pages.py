@@ -1,7 +1,10 @@
 """What can be read from the provider besides generated answers."""
 
+from collections.abc import Iterable
+
 import orjson
 
+from headrace.simulator.call import Body
 from headrace.simulator.errors import ApiError
 from headrace.simulator.reply import Reply
 
@@ -11,7 +14,6 @@ MODELS = "/v1/models"
 # For those who watch the simulator, not for its clients: no key, and no line in the log.
 UNLOGGED = frozenset({HEALTH, STATS})
 
-MODEL_NAMES = ("simulator-small", "simulator-large")
 MODELS_CREATED = 1_750_000_000
 
 
@@ -22,11 +24,12 @@ def page(method: str, path: str, stats: dict[str, object]) -> Reply:
             return Reply(200, orjson.dumps({"status": "ok"}))
         if path == STATS:
             return Reply(200, orjson.dumps(stats))
-        if path == MODELS:
-            return Reply(
-                200, orjson.dumps({"object": "list", "data": [_model(name) for name in MODEL_NAMES]})
-            )
     raise ApiError(404, f"Invalid URL ({method} {path})", code="unknown_url")
+
+
+def model_list(names: Iterable[str]) -> Body:
+    """The models, as OpenAI lists them (contract 4.7)."""
+    return {"object": "list", "data": [_model(name) for name in names]}
 
 
 def _model(name: str) -> dict[str, object]:

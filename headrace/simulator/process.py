@@ -119,6 +119,8 @@ def arguments(config: SimulatorConfig) -> list[str]:
         name = "--" + option.name.replace("_", "-")
         if option.name == "faults":
             options += [f"--fault={kind}={share}" for kind, share in value]
+        elif option.name == "models":
+            options += [f"--model={model}" for model in value]
         elif value is True:
             options.append(name)
         elif value != option.default:

@@ -12,12 +12,14 @@ from headrace.simulator.delivery import Delivery
 from headrace.simulator.endpoints import ENDPOINTS, Endpoint
 from headrace.simulator.engine import Engine
 from headrace.simulator.errors import ApiError
+from headrace.simulator.faults import Fault, fault_error
 from headrace.simulator.generation import plan
 from headrace.simulator.ledger import Ledger
 from headrace.simulator.limiter import Limiter
-from headrace.simulator.pages import UNLOGGED, page
+from headrace.simulator.pages import MODELS, UNLOGGED, model_list, page
 from headrace.simulator.reply import error_reply
 from headrace.simulator.request import Request
+from headrace.simulator.spoil import spoil
 from headrace.simulator.visit import Visit, Work
 
 
@@ -43,10 +45,24 @@ class Provider:
         digest = sha256(request.body).digest()
         visit = Visit(seq, f"req_{self._run}{seq:012x}", request, connection, time.monotonic(), digest)
         endpoint = ENDPOINTS.get(request.path) if request.method == "POST" else None
-        if endpoint is None:
+        if (request.method, request.path) == ("GET", MODELS):
+            self._list_models(visit)
+        elif endpoint is None:
             self._serve_page(visit)
         else:
             self._receive(visit, endpoint)
+
+    def _list_models(self, visit: Visit) -> None:
+        """No call, and so not in the log."""
+        self._ledger.stats.model_lists += 1
+        kind = self._config.models_fault or ""
+        try:
+            self._authorise(visit.request)
+            error = fault_error(Fault(kind))
+            reply = error_reply(error) if error else spoil(kind, model_list(self._config.models))
+        except ApiError as refusal:
+            reply, kind = error_reply(refusal), ""
+        self._delivery.send(visit, reply, kind)
 
     def _serve_page(self, visit: Visit) -> None:
         request = visit.request

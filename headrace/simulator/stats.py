@@ -45,7 +45,7 @@ class Sum:
 
 
 class Stats:
-    """Counters over the calls of the four generating endpoints. After the last answer they add up:
+    """Counters over the calls of the four generating endpoints; `model_lists` is apart. After the last answer
     received = answered + rate_limited + rejected + abandoned + the faults that are no sound answers."""
 
     def __init__(self) -> None:
@@ -54,6 +54,7 @@ class Stats:
         self.rate_limited = 0
         self.rejected = 0
         self.abandoned = 0
+        self.model_lists = 0
         self.peak_in_flight = 0
         self.faults: Counter[str] = Counter()
         self.peak = Peak()
@@ -80,6 +81,7 @@ class Stats:
             "rate_limited": self.rate_limited,
             "rejected": self.rejected,
             "abandoned": self.abandoned,
+            "model_lists": self.model_lists,
             "faults": dict(self.faults),
             "usage": self._usage.as_dict(),
             "billed": self._billed.as_dict(),

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import exists, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlmodel import Session
 
 from headrace.clock import now
@@ -13,7 +13,8 @@ from headrace.ids import new_id
 from headrace.states import FINAL, JobState
 from headrace.store.finishing import finish
 from headrace.store.locking import lock
-from headrace.store.tables import attempts, jobs, workers
+from headrace.store.priorities import next_ids
+from headrace.store.tables import attempts, jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,11 @@ def submit(
     api_key_id: str,
     batch_id: str,
     max_attempts: int,
+    priority: int = 0,
 ) -> None:
     """The jobs of one slice of a batch's input, due at once."""
-    session.execute(insert(jobs), _rows(new, api_key_id, batch_id, max_attempts))
+    if new:
+        session.execute(insert(jobs), _rows(new, api_key_id, batch_id, max_attempts, priority))
 
 
 def submit_inline(
@@ -75,23 +78,21 @@ def submit_inline(
 
 
 def claim(session: Session, lane: str, limit: int, worker_id: str) -> list[Claim]:
-    """Lease up to `limit` due jobs of a lane, oldest first. Claimers never wait for each other's rows.
+    """Lease up to `limit` due jobs of a lane: by priority, the highest first, then the oldest.
 
-    Whoever was given up for dead gets none before it is registered again: they would be taken for orphans.
+    Claimers never wait for each other's rows. Whoever was given up for dead gets none before it is
+    registered again: they would be taken for orphans.
     """
-    at = now()
-    due = select(jobs.c.id).where(jobs.c.lane == lane, jobs.c.state == JobState.QUEUED, jobs.c.run_at <= at)
-    due = due.where(exists().where(workers.c.id == worker_id))
-    due = due.order_by(jobs.c.run_at, jobs.c.id).limit(limit).with_for_update(skip_locked=True)
-    ids = session.execute(due).scalars().all()
+    ids = next_ids(session, lane, limit, worker_id)
     if not ids:
         return []
     token = new_id("")
     leased = update(jobs).where(jobs.c.id.in_(ids), jobs.c.state == JobState.QUEUED)
     leased = leased.values(state=JobState.RUNNING, lease_token=token, worker_id=worker_id)
-    fields = [jobs.c.id, *(jobs.c[name] for name in Claim._fields[2:])]
+    fields = [jobs.c.priority, jobs.c.id, *(jobs.c[name] for name in Claim._fields[2:])]
     rows = session.execute(leased.returning(*fields)).all()
-    return sorted(Claim(row[0], token, *row[1:]) for row in rows)
+    ordered = sorted(rows, key=lambda row: (-row.priority, row.id))
+    return [Claim(row.id, token, *row[2:]) for row in ordered]
 
 
 def next_due(session: Session, lane: str) -> datetime | None:
@@ -140,13 +141,14 @@ def cancel_one(session: Session, job_id: int) -> None:
 
 
 def _rows(
-    new: Sequence[NewJob], api_key_id: str, batch_id: str | None, max_attempts: int
+    new: Sequence[NewJob], api_key_id: str, batch_id: str | None, max_attempts: int, priority: int = 0
 ) -> list[dict[str, Any]]:
     at = now()
     shared = {
         "api_key_id": api_key_id,
         "batch_id": batch_id,
         "max_attempts": max_attempts,
+        "priority": priority,
     }
     start = {"state": JobState.QUEUED, "run_at": at, "created_at": at}
     return [{**asdict(job), **shared, **start} for job in new]

@@ -74,11 +74,6 @@ def open_lanes(session: Session, names: Sequence[str]) -> None:
     )
 
 
-def lanes_ever(session: Session) -> list[str]:
-    """Every lane that a job was ever put into."""
-    return list(session.execute(select(lanes.c.name).order_by(lanes.c.name)).scalars())
-
-
 def due_lanes(session: Session) -> list[str]:
     """The lanes in which a job is due now."""
     due = exists().where(

@@ -1,4 +1,4 @@
-"""Row 10: slow, huge, lying and cut request bodies. More single cases are in `tests/test_api_upload*.py`."""
+"""Row 10: slow, huge, lying and cut request bodies. Single cases: `tests/test_api_file_creation*.py`."""
 
 import time
 from contextlib import ExitStack

@@ -1,56 +1,15 @@
-"""The tables. Their CHECK constraints make impossible rows impossible; only `store` writes them."""
+"""Batches, their jobs, and every call that was made for them."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, Index, Text, false, text
+from sqlalchemy import CheckConstraint, Column, Index, Text, false
 from sqlmodel import Field, SQLModel
 
 from headrace.clock import now
 from headrace.columns import Document, RowId, UtcTime
+from headrace.models.clauses import added, one_of, where
 from headrace.states import FINAL, BatchStatus, JobState, Outcome
-
-
-def _one_of(column: str, values: Any) -> str:
-    return f"{column} IN ({', '.join(repr(str(value)) for value in sorted(values))})"
-
-
-def _added(default: Any) -> dict[str, Any]:
-    """For a column that older processes do not know: the database fills it."""
-    return {"server_default": default}
-
-
-def _where(condition: str) -> dict[str, Any]:
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
-
-
-class ApiKey(SQLModel, table=True):
-    """A client's key: 256 random bits, of which we keep the SHA-256 and a prefix to show."""
-
-    __tablename__ = "api_keys"
-
-    id: str = Field(primary_key=True)
-    name: str
-    prefix: str
-    sha256: str = Field(unique=True)
-    created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
-    revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
-
-
-class File(SQLModel, table=True):
-    """An uploaded or produced file; its bytes lie in the data folder under its id."""
-
-    __tablename__ = "files"
-
-    id: str = Field(primary_key=True)
-    api_key_id: str = Field(foreign_key="api_keys.id")
-    purpose: str
-    filename: str
-    bytes: int = Field(sa_type=RowId)
-    created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
-    expires_at: datetime | None = Field(default=None, sa_type=UtcTime)
-
-    __table_args__ = (Index("files_of_key", "api_key_id", "id"),)
 
 
 class Batch(SQLModel, table=True):
@@ -96,12 +55,16 @@ class Batch(SQLModel, table=True):
     reasoning_tokens: int = Field(default=0, sa_type=RowId)
     total_tokens: int = Field(default=0, sa_type=RowId)
 
-    hold_ambiguous: bool = Field(default=False, sa_column_kwargs=_added(false()))
-    ambiguous_calls: int = Field(default=0, sa_column_kwargs=_added("0"))
-    ambiguous_tokens: int = Field(default=0, sa_type=RowId, sa_column_kwargs=_added("0"))
+    hold_ambiguous: bool = Field(default=False, sa_column_kwargs=added(false()))
+    ambiguous_calls: int = Field(default=0, sa_column_kwargs=added("0"))
+    ambiguous_tokens: int = Field(default=0, sa_type=RowId, sa_column_kwargs=added("0"))
+
+    priority: int = Field(default=0, sa_column_kwargs=added("0"))
+    skip_invalid: bool = Field(default=False, sa_column_kwargs=added(false()))
+    output_seconds: int | None = None
 
     __table_args__ = (
-        CheckConstraint(_one_of("status", BatchStatus), name="batch_status"),
+        CheckConstraint(one_of("status", BatchStatus), name="batch_status"),
         CheckConstraint("succeeded + failed + cancelled + expired <= ingested", name="batch_counts"),
         CheckConstraint("ingested <= total", name="batch_ingested"),
         Index("batches_of_key", "api_key_id", "id"),
@@ -150,10 +113,12 @@ class Job(SQLModel, table=True):
     reasoning_tokens: int = Field(default=0, sa_type=RowId)
     total_tokens: int = Field(default=0, sa_type=RowId)
 
+    priority: int = Field(default=0, sa_column_kwargs=added("0"))
+
     __table_args__ = (
-        CheckConstraint(_one_of("state", JobState), name="job_state"),
+        CheckConstraint(one_of("state", JobState), name="job_state"),
         CheckConstraint(
-            f"(finished_at IS NOT NULL) = ({_one_of('state', FINAL)})",
+            f"(finished_at IS NOT NULL) = ({one_of('state', FINAL)})",
             name="job_finished",
         ),
         CheckConstraint("(lease_token IS NOT NULL) = (state = 'running')", name="job_lease"),
@@ -161,14 +126,15 @@ class Job(SQLModel, table=True):
         CheckConstraint("attempts BETWEEN 0 AND max_attempts", name="job_attempts"),
         CheckConstraint("calls >= attempts", name="job_calls"),
         CheckConstraint("result_no IS NULL OR finished_at IS NOT NULL", name="job_result"),
-        Index("jobs_due", "lane", "run_at", "id", **_where("state = 'queued'")),
-        Index("jobs_leased", "worker_id", **_where("state = 'running'")),
-        Index("jobs_held", "api_key_id", "batch_id", **_where("state = 'held'")),
+        Index("jobs_due", "lane", "run_at", "id", **where("state = 'queued'")),
+        Index("jobs_next", "lane", "priority", "run_at", "id", **where("state = 'queued'")),
+        Index("jobs_leased", "worker_id", **where("state = 'running'")),
+        Index("jobs_held", "api_key_id", "batch_id", **where("state = 'held'")),
         Index(
             "jobs_waiting",
             "batch_id",
             "id",
-            **_where("state IN ('queued', 'blocked', 'held')"),
+            **where("state IN ('queued', 'blocked', 'held')"),
         ),
         Index("jobs_lines", "batch_id", "line", unique=True),
         Index(
@@ -176,7 +142,7 @@ class Job(SQLModel, table=True):
             "batch_id",
             "result_no",
             unique=True,
-            **_where("result_no IS NOT NULL"),
+            **where("result_no IS NOT NULL"),
         ),
         Index("jobs_of_key", "api_key_id", "id"),
     )
@@ -206,53 +172,10 @@ class Attempt(SQLModel, table=True):
     reasoning_tokens: int = Field(default=0, sa_type=RowId)
     total_tokens: int = Field(default=0, sa_type=RowId)
 
-    tokens_at_most: int = Field(default=0, sa_column_kwargs=_added("0"))
+    tokens_at_most: int = Field(default=0, sa_column_kwargs=added("0"))
 
     __table_args__ = (
-        CheckConstraint(_one_of("outcome", Outcome), name="attempt_outcome"),
+        CheckConstraint(one_of("outcome", Outcome), name="attempt_outcome"),
         CheckConstraint("(landed_at IS NULL) = (outcome = 'open')", name="attempt_landed"),
         Index("attempts_of_job", "job_id", "number", unique=True),
-    )
-
-
-class Lane(SQLModel, table=True):
-    """A line of due jobs, one for each model that was ever asked for."""
-
-    __tablename__ = "lanes"
-
-    name: str = Field(primary_key=True)
-
-
-class Worker(SQLModel, table=True):
-    """A worker process; its counter moves while it lives."""
-
-    __tablename__ = "workers"
-
-    id: str = Field(primary_key=True)
-    host: str
-    pid: int
-    counter: int = 0
-    started_at: datetime = Field(default_factory=now, sa_type=UtcTime)
-    seen_at: datetime = Field(default_factory=now, sa_type=UtcTime)
-    version: str = Field(default="", sa_column_kwargs=_added(""))
-
-
-class Creation(SQLModel, table=True):
-    """What a request that creates has made, for the case that it is sent again."""
-
-    __tablename__ = "creations"
-
-    id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
-    api_key_id: str = Field(foreign_key="api_keys.id")
-    path: str
-    idempotency_key: str | None = None
-    fingerprint: str
-    made: list[Any] = Field(sa_type=Document)
-    awaits_first_try: bool = False
-    created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
-
-    __table_args__ = (
-        Index("creations_by_idempotency_key", "api_key_id", "path", "idempotency_key", unique=True),
-        Index("creations_alike", "api_key_id", "path", "fingerprint", "id"),
-        Index("creations_old", "created_at"),
     )

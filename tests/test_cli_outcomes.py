@@ -1,0 +1,26 @@
+"""Output lines as the command line reads them: whatever a provider answered, they are counted and shown."""
+
+import pytest
+
+from headrace.cli.outcomes import Outcomes
+from tests.full_bodies import ANSWERS
+
+LINE = '{"id": "batch_req_1", "custom_id": "a", "response": RESPONSE, "error": null}'
+
+
+def counted(status, body):
+    outcomes = Outcomes()
+    response = f'{{"status_code": {status}, "request_id": "", "body": {body}}}'
+    assert outcomes.add(LINE.replace("RESPONSE", response).encode()) == "a"
+    return outcomes
+
+
+@pytest.mark.parametrize("endpoint", ANSWERS)
+def test_an_answer_with_what_few_readers_of_json_take_is_counted(endpoint):
+    assert counted(200, ANSWERS[endpoint].removeprefix("\ufeff")).succeeded == 1
+
+
+def test_a_reason_with_half_a_character_can_be_shown():
+    (reason,) = counted(400, r'{"error": {"message": "cut \ud83d", "code": "c"}}').reasons
+
+    assert reason == "400 c: cut ?"

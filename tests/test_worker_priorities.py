@@ -1,0 +1,53 @@
+"""A batch of a higher priority overtakes one that runs, in a worker that is real."""
+
+from headrace import dispatch
+from headrace.states import BatchStatus
+from tests.batch_input import given, line, many
+from tests.invariants import check
+from tests.simulated import eventually
+from tests.witness import attempts_of
+
+pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
+
+LOW, HIGH = 240, 20
+
+
+def submitted(plant, priority, *lines, **values):
+    batch_id = given(plant.store, plant.settings, *lines)
+    plant.store.set_batch(batch_id, priority=priority, **values)
+    dispatch.wake_ingest(batch_id)
+    return batch_id
+
+
+def departures(plant, batch_id):
+    return sorted(attempt.departed_at for attempt in attempts_of(plant.store.db, batch_id).values())
+
+
+def test_a_later_batch_of_a_higher_priority_overtakes_the_one_that_runs(plant):
+    plant.provider()
+    plant.worker(rpm=1200)
+    low = submitted(plant, 0, *many(LOW))
+    eventually(lambda: plant.store.batch_row(low).succeeded, 60)
+
+    high = submitted(plant, 50, *[line(f"high-{number}") for number in range(HIGH)])
+
+    assert plant.finished(high, 60).succeeded == HIGH
+    assert plant.store.batch_row(low).status == BatchStatus.IN_PROGRESS
+    assert plant.finished(low, 90).succeeded == LOW
+    last = departures(plant, high)[-1]
+    behind = sum(departed > last for departed in departures(plant, low))
+    assert behind > LOW / 3
+
+
+def test_bad_lines_of_a_batch_are_results_while_the_others_run(plant):
+    witness = plant.provider()
+    plant.worker()
+    lines = [b"nonsense", b"[]", *many(30), line("stream", body={"stream": True}), line("line-3")]
+
+    batch = plant.finished(submitted(plant, -7, *lines, skip_invalid=True))
+
+    assert (batch.status, batch.total) == (BatchStatus.COMPLETED, len(lines))
+    assert (batch.succeeded, batch.failed) == (30, 4)
+    assert len(attempts_of(plant.store.db, batch.id)) == 30
+    assert {job.priority for job in plant.store.jobs(batch.id)} == {-7}
+    check(plant.store.db, [witness], files=plant.settings.files_dir)
