@@ -52,6 +52,8 @@ def completed(
                 raise Unavailable(
                     f"the bytes of a part of {upload.id} are not there: is a volume not mounted?"
                 )
+            file.created_at = now()
+            file.expires_at = expiry(upload.purpose, file.created_at, upload.file_seconds)
             uploads.complete(session, upload, file)
     if is_ours:
         drop(database, settings, upload)
@@ -86,15 +88,12 @@ def _bad_parts(message: str) -> InvalidRequest:
 
 def _new_file(upload: Upload, part_ids: Sequence[str]) -> File:
     """Its id ends with a mark of its parts, by which a repeated request is told from another one."""
-    created_at = now()
     return File(
         id=new_id("file-")[:-MARK_CHARACTERS] + _mark(upload, part_ids),
         api_key_id=upload.api_key_id,
         purpose=upload.purpose,
         filename=upload.filename,
         bytes=upload.bytes,
-        created_at=created_at,
-        expires_at=expiry(upload.purpose, created_at, upload.file_seconds),
     )
 
 

@@ -42,22 +42,13 @@ async def create_file(
 
     It is whole and on disk when this answers. An upload that is cut off or refused leaves nothing.
     """
-    file_id, created_at = new_id("file-"), now()
+    file_id = new_id("file-")
     form = form_of(request, "file", settings.max_file_bytes)
     async with receiving(request, form, settings, file_id) as out:
         said = await run_in_threadpool(_checked, form, out, settings.max_body_bytes)
     failpoint("stored")
-    seconds = said.expires_after.seconds if said.expires_after else None
-    file = File(
-        id=file_id,
-        api_key_id=key.id,
-        purpose=said.purpose,
-        filename=said.file,
-        bytes=form.size,
-        created_at=created_at,
-        expires_at=expiry(said.purpose, created_at, seconds),
-    )
-    await run_in_threadpool(_record, file, database)
+    file = File(id=file_id, api_key_id=key.id, purpose=said.purpose, filename=said.file, bytes=form.size)
+    await run_in_threadpool(_record, file, said.expires_after, database)
     return FileObject.of(file)
 
 
@@ -83,10 +74,13 @@ def _document(form: Form) -> dict[str, Any]:
     return document
 
 
-def _record(file: File, database: Database) -> None:
+def _record(file: File, life: ExpiresAfter | None, database: Database) -> None:
     """The bytes are in place, and stay there: after an error nobody knows whether the row was committed.
 
-    If it was not, the worker that tidies the folder finds them.
+    If it was not, the worker that tidies the folder finds them. The file is as old as its row: it must not
+    come into a list behind those that somebody has seen.
     """
     with database.begin() as session:
+        file.created_at = now()
+        file.expires_at = expiry(file.purpose, file.created_at, life.seconds if life else None)
         files.add(session, file)

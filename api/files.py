@@ -13,6 +13,7 @@ from api.schemas import Page
 from api.stored_file import FILE, RANGES, StoredFile
 from headrace import files as stored
 from headrace.errors import Conflict, NotFound
+from headrace.ids import FORM
 from headrace.models import File
 from headrace.store import files
 
@@ -20,17 +21,22 @@ log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["files"])
 
+FILE_ID = f"file-{FORM}[eo]?"  # o and e: what batches leave
+
 
 @router.get("/files")
 def list_files(
     key: CallerDep,
     database: DatabaseDep,
-    after: Annotated[str | None, Query(pattern="^file-")] = None,
+    after: Annotated[str | None, Query(pattern=f"^({FILE_ID})?$")] = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
     order: Literal["asc", "desc"] = "desc",
     purpose: KnownPurpose | None = None,
 ) -> Page[FileObject]:
-    """The key's files by creation, newest first unless `order` says otherwise."""
+    """The key's files by creation, newest first unless `order` says otherwise.
+
+    `after` need not be the id of one that is still there.
+    """
     with database.read() as session:
         rows = files.list_page(
             session, key.id, after=after, limit=limit + 1, newest_first=order == "desc", purpose=purpose

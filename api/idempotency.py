@@ -20,7 +20,7 @@ from headrace.store.creations import Asked
 
 KEY = "idempotency-key"
 RETRY_COUNT = "x-stainless-retry-count"
-READ_TIMEOUT = "x-stainless-read-timeout"
+TIMEOUTS = ("x-stainless-read-timeout", "x-stainless-timeout")  # of the SDK for Python, and for Node
 REPLAYED = {"idempotent-replayed": "true"}
 MAX_KEY_CHARACTERS = 255
 # `responses` of a route that asks for OnceDep.
@@ -123,8 +123,9 @@ def _retry_count(request: Request) -> int | None:
 
 
 def _timeout_seconds(request: Request) -> float:
+    told = [request.headers[name] for name in TIMEOUTS if name in request.headers]
     try:
-        seconds = float(request.headers.get(READ_TIMEOUT, ""))
+        seconds = float(told[0]) if told else DEFAULT_TIMEOUT_SECONDS
     except ValueError:
         return DEFAULT_TIMEOUT_SECONDS
     return seconds if 0 < seconds <= LONGEST_TIMEOUT_SECONDS else DEFAULT_TIMEOUT_SECONDS

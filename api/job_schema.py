@@ -4,23 +4,48 @@ from typing import Any
 
 from api.job_requests import CHAT, MAX_REQUESTS
 from api.schemas import A_NAME
-from headrace.bodies import PROMPT_FIELD
+from headrace.bodies import COMPLETIONS, PROMPT_FIELD, RESPONSES
 
 NAME = {"type": "string", **A_NAME}
 MESSAGES = {"type": "array", "minItems": 1, "items": {"type": "object"}}
-PROMPT = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "minItems": 1}]}
+TEXT = {"type": "string", "minLength": 1}
+OBJECT = {"type": "object", "minProperties": 1}
+PROMPT = {"anyOf": [TEXT, {"type": "array", "minItems": 1}]}
+PROMPTS = {
+    "/v1/chat/completions": MESSAGES,
+    COMPLETIONS: {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1}, {"type": "null"}]},
+    "/v1/embeddings": PROMPT,
+}
+INPUT = {"anyOf": [{"type": "string"}, {"type": "array"}, {"type": "null"}]}
+ONE_OF_RESPONSES = {
+    "input": PROMPT,
+    "prompt": OBJECT,
+    "previous_response_id": TEXT,
+    "conversation": {"anyOf": [TEXT, OBJECT]},
+}
+OFF: dict[str, Any] = {"enum": [False, None, 0, "", [], {}]}
 
 
 def _body(endpoint: str) -> dict[str, Any]:
+    if endpoint == RESPONSES:
+        return _responses_body()
     field = PROMPT_FIELD[endpoint]
     return {
         "type": "object",
         "required": ["model", field],
-        "properties": {
-            "model": NAME,
-            field: MESSAGES if field == "messages" else PROMPT,
-            "stream": {"enum": [False, None, 0, "", [], {}]},
-        },
+        "properties": {"model": NAME, field: PROMPTS[endpoint], "stream": OFF},
+    }
+
+
+def _responses_body() -> dict[str, Any]:
+    """What says something to the model may stand in several fields, and one of them is enough."""
+    return {
+        "type": "object",
+        "required": ["model"],
+        "properties": {"model": NAME, "input": INPUT, "stream": OFF, "background": OFF},
+        "anyOf": [
+            {"required": [name], "properties": {name: schema}} for name, schema in ONE_OF_RESPONSES.items()
+        ],
     }
 
 

@@ -3,18 +3,22 @@
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, TypeVar
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ValidationError
 
 from api.deps import SettingsDep
-from api.problems import ClientSilent, UnsupportedMediaType, invalid
+from api.problems import Busy, ClientSilent, UnsupportedMediaType, invalid
 from api.refusals import refuses
 from headrace.bodies import MAX_DEPTH, deeper_than
 from headrace.errors import InvalidRequest, TooLarge
 from headrace.exact_json import has_half_characters, loads
+from headrace.settings import MEBIBYTE, Settings
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -22,6 +26,10 @@ SILENCE_SECONDS = 60.0
 SLOWEST_BYTES_PER_SECOND = 1000
 LEVELS = MAX_DEPTH + 2  # a list, a request, and in it a body that may be MAX_DEPTH deep
 SHOWN_CHARACTERS = 64
+OF_REQUESTS = "/v1/jobs"  # the one route whose bodies have those of requests in them
+SMALL_BYTES = MEBIBYTE  # enough for any other route
+PARSING = CapacityLimiter(2)  # of larger ones: each takes seconds of the interpreter, and its size many times
+PATIENCE_SECONDS = 30.0
 
 
 async def chunks(request: Request) -> AsyncIterator[bytes]:
@@ -59,50 +67,67 @@ def fitted(model: type[Model], document: Any) -> Model:
         raise invalid(error.errors()) from error
 
 
+def _most_bytes(request: Request, settings: Settings) -> int:
+    most = settings.max_body_bytes
+    return most if request.url.path == OF_REQUESTS else min(most, SMALL_BYTES)
+
+
 @refuses(400, 408, 413, 415)
 async def _raw_body(request: Request, settings: SettingsDep) -> bytes:
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise UnsupportedMediaType(f"The body must be application/json, and not '{kind}'.")
-    too_large = TooLarge(f"The body is larger than {settings.max_body_bytes} bytes.")
-    if announced_bytes(request) > settings.max_body_bytes:
+    most = _most_bytes(request, settings)
+    too_large = TooLarge(f"The body is larger than {most} bytes.")
+    if announced_bytes(request) > most:
         raise too_large
     body = bytearray()
     async for chunk in chunks(request):
         body += chunk
-        if len(body) > settings.max_body_bytes:
+        if len(body) > most:
             raise too_large
     return bytes(body)
 
 
-def _exact_json_body(raw: Annotated[bytes, Depends(_raw_body)]) -> Any:
+@refuses(503)
+async def _exact_json_body(raw: Annotated[bytes, Depends(_raw_body)]) -> Any:
+    if len(raw) <= SMALL_BYTES:
+        return await run_in_threadpool(_parsed, raw)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await PARSING.acquire()
+    except TimeoutError as error:
+        raise Busy from error
+    try:
+        return await run_in_threadpool(_parsed, raw)
+    finally:
+        PARSING.release()
+
+
+def _parsed(raw: bytes) -> Any:
+    """The document of a body. Raises InvalidRequest."""
     if not raw.strip():
         raise InvalidRequest("The body is empty: send JSON.")
     try:
-        document = loads(raw)
+        document = loads(raw, make_object=_object)
     except ValueError as error:
         raise InvalidRequest(f"The body is not valid JSON: {error}.") from error
     if deeper_than(document, LEVELS):
         raise InvalidRequest(f"The body is nested more than {LEVELS} levels deep.", code="invalid_value")
-    _refuse_repeated_names(raw)
     return document
 
 
-def _refuse_repeated_names(raw: bytes) -> None:
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     """Readers of JSON differ in which of two values they take: what we check must be what is run."""
-    json.loads(raw, object_pairs_hook=_checked, parse_int=str, parse_float=str)
+    made = dict(members)
+    if len(made) < len(members):
+        raise _twice(next(name for name, times in Counter(name for name, _ in members).items() if times > 1))
+    return made
 
 
-def _checked(pairs: list[tuple[str, Any]]) -> None:
-    """One object. Its values were checked before it."""
-    seen: set[str] = set()
-    for name, _ in pairs:
-        if name in seen:
-            shown = name[:SHOWN_CHARACTERS].encode(errors="backslashreplace").decode()
-            raise InvalidRequest(
-                f"The name '{shown}' is twice in one object.", param=shown, code="duplicate_name"
-            )
-        seen.add(name)
+def _twice(name: str) -> InvalidRequest:
+    shown = name[:SHOWN_CHARACTERS].encode(errors="backslashreplace").decode()
+    return InvalidRequest(f"The name '{shown}' is twice in one object.", param=shown, code="duplicate_name")
 
 
 ExactJsonBody = Annotated[Any, Depends(_exact_json_body)]
@@ -118,7 +143,7 @@ def _json_body(document: ExactJsonBody) -> Any:
 
 
 def _optional_json_body(raw: Annotated[bytes, Depends(_raw_body)]) -> Any:
-    return _json_body(_exact_json_body(raw)) if raw.strip() else {}
+    return _json_body(_parsed(raw)) if raw.strip() else {}
 
 
 JsonBody = Annotated[Any, Depends(_json_body)]

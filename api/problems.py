@@ -43,6 +43,15 @@ class ClientSilent(RequestError):
     status = 408
 
 
+class Busy(RequestError):
+    """More large bodies came at once than can be read. The same request is fine later."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("Too many large bodies came at once. Try again in a few seconds.")
+
+
 class NoRoom(RequestError):
     """The disk is too full to take in a file. The same request is fine when somebody made room."""
 
@@ -55,6 +64,7 @@ class NoRoom(RequestError):
 
 
 HEADERS: dict[type[RequestError], dict[str, str]] = {
+    Busy: {"retry-after": str(RETRY_AFTER_SECONDS)},
     Conflict: NO_RETRY,  # the SDK would send every 409 three times (contract 5.5)
     NoRoom: {"retry-after": str(MAKE_ROOM_SECONDS)},
     Unauthorized: {"www-authenticate": "Bearer"},

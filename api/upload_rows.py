@@ -42,7 +42,7 @@ def drop(database: Database, settings: Settings, upload: Upload) -> None:
     """Remove the parts of an upload that has ended. What fails now is done by the sweep."""
     try:
         drop_parts(database, settings.files_dir, MAX_PARTS, upload.id)
-    except (OSError, SQLAlchemyError):
+    except SQLAlchemyError:
         log.exception("the parts of %s are left for the sweep", upload.id)
 
 

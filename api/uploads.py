@@ -18,7 +18,7 @@ from headrace.errors import InvalidRequest, RequestError, TooLarge
 from headrace.failpoints import failpoint
 from headrace.files import remove
 from headrace.ids import new_id
-from headrace.models import UploadPart
+from headrace.models import Upload, UploadPart
 from headrace.settings import MEBIBYTE, Settings
 from headrace.states import UploadStatus
 from headrace.store import uploads
@@ -26,6 +26,7 @@ from headrace.store import uploads
 router = APIRouter(tags=["uploads"])
 
 PART_BYTES = 64 * MEBIBYTE  # what the SDK sends at a time
+SLACK_BYTES = PART_BYTES
 ASSEMBLING = CapacityLimiter(2)  # the disk does not do more any faster, and other requests need the threads
 
 
@@ -103,12 +104,23 @@ def _record(database: Database, settings: Settings, api_key_id: str, part: Uploa
     """
     try:
         with database.begin() as session:
-            refuse_unless_pending(lock_upload(session, api_key_id, part.upload_id))
-            if uploads.count_parts(session, part.upload_id) >= MAX_PARTS:
-                raise InvalidRequest(
-                    f"An upload has {MAX_PARTS} parts at most, and this one has as many.", param="upload_id"
-                )
+            upload = lock_upload(session, api_key_id, part.upload_id)
+            refuse_unless_pending(upload)
+            _check_stored(upload, part, *uploads.stored(session, upload.id))
             uploads.add_part(session, part)
     except RequestError:
         remove(settings.files_dir, part.id)
         raise
+
+
+def _check_stored(upload: Upload, part: UploadPart, parts: int, stored_bytes: int) -> None:
+    """Parts may be there that no completion will name: those whose answer was lost came twice."""
+    if parts >= MAX_PARTS:
+        raise InvalidRequest(
+            f"An upload has {MAX_PARTS} parts at most, and this one has as many.", param="upload_id"
+        )
+    if stored_bytes + part.bytes > 2 * upload.bytes + SLACK_BYTES:
+        raise TooLarge(
+            f"The parts have {stored_bytes} bytes by now; the upload was to have {upload.bytes}.",
+            param="data",
+        )

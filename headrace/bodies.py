@@ -13,6 +13,13 @@ PROMPT_FIELD = {
     "/v1/responses": "input",
 }
 ENDPOINTS = tuple(PROMPT_FIELD)
+COMPLETIONS = "/v1/completions"
+RESPONSES = "/v1/responses"
+INSTEAD_OF_INPUT: dict[str, tuple[type, ...]] = {
+    "prompt": (dict,),
+    "previous_response_id": (str,),
+    "conversation": (str, dict),
+}
 MAX_DEPTH = 64
 MAX_NAME_CHARACTERS = 512  # a lane's name is in an index, whose entries PostgreSQL keeps under 2,700 bytes
 NAME_RULE = f"1 to {MAX_NAME_CHARACTERS} characters, without NUL and without half of a surrogate pair"
@@ -39,9 +46,7 @@ def body_fault(endpoint: str, body: Any, knows_model: KnowsModel) -> Fault | Non
         return _invalid("body", "must be a JSON object")
     if deeper_than(body, MAX_DEPTH):
         return _invalid("body", f"must not be nested more than {MAX_DEPTH} levels deep")
-    return (
-        _model_fault(body, knows_model) or _prompt_fault(PROMPT_FIELD[endpoint], body) or _stream_fault(body)
-    )
+    return _model_fault(body, knows_model) or _prompt_fault(endpoint, body) or _delivery_fault(endpoint, body)
 
 
 def is_name(value: Any) -> bool:
@@ -69,10 +74,11 @@ def _model_fault(body: dict[str, Any], knows_model: KnowsModel) -> Fault | None:
     return None
 
 
-def _prompt_fault(field: str, body: dict[str, Any]) -> Fault | None:
+def _prompt_fault(endpoint: str, body: dict[str, Any]) -> Fault | None:
+    field = PROMPT_FIELD[endpoint]
     prompt = body.get(field)
     if prompt in (None, "", []):
-        return _invalid(f"body.{field}", "is required and must not be empty")
+        return None if _may_be_empty(endpoint, body) else _invalid(f"body.{field}", _required(endpoint))
     if field == "messages" and not _are_objects(prompt):
         return _invalid("body.messages", "must be a list of objects")
     if not isinstance(prompt, str | list):
@@ -80,9 +86,28 @@ def _prompt_fault(field: str, body: dict[str, Any]) -> Fault | None:
     return None
 
 
-def _stream_fault(body: dict[str, Any]) -> Fault | None:
+def _may_be_empty(endpoint: str, body: dict[str, Any]) -> bool:
+    """Whether a request says something without its prompt field, or without anything in it."""
+    if endpoint == COMPLETIONS:
+        return "prompt" in body and body["prompt"] != []  # the model then begins a document
+    return endpoint == RESPONSES and any(
+        body.get(name) and isinstance(body[name], kinds) for name, kinds in INSTEAD_OF_INPUT.items()
+    )
+
+
+def _required(endpoint: str) -> str:
+    if endpoint == COMPLETIONS:
+        return "is required, and must not be an empty list"
+    instead = f", unless there is one of {', '.join(INSTEAD_OF_INPUT)}" if endpoint == RESPONSES else ""
+    return f"is required and must not be empty{instead}"
+
+
+def _delivery_fault(endpoint: str, body: dict[str, Any]) -> Fault | None:
+    """One answer, in the same call, is what a job can take in."""
     if body.get("stream"):
         return Fault("streaming_unsupported", "A request in a batch cannot stream.", "body.stream")
+    if endpoint == RESPONSES and body.get("background"):
+        return _invalid("body.background", "must not be true: nobody would fetch the answer of such a run")
     return None
 
 

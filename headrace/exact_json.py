@@ -12,7 +12,11 @@ from typing import Any
 import orjson
 
 _DIGITS_OF_AN_INT = 18  # more may not fit 64 bits
+_LEAST_INT, _LARGEST_INT = -(2**63), 2**64 - 1  # that orjson writes
+_ORJSONS_DEPTH = 200  # it writes no more than 254 levels
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+
+MakeObject = Callable[[list[tuple[str, Any]]], dict[str, Any]]
 
 
 class Number(float):
@@ -31,14 +35,15 @@ class NotJson(ValueError):
     """What JSON's grammar has no word for, though some write it; or what is nested too deep to be read."""
 
 
-def loads(document: bytes | str) -> Any:
+def loads(document: bytes | str, *, make_object: MakeObject | None = None) -> Any:
     """The value of a document (bytes are UTF-8); of a name that is twice in an object, the last value.
 
     Fractions, and what orjson could not write as it came, are `Number`s. Raises ValueError if it is no JSON.
+    `make_object` gets the members of each object, and what it returns stands for it.
     """
     text = document.decode() if isinstance(document, bytes) else document
     try:
-        return _decoded(text)
+        return _decoded(text, make_object)
     except RecursionError as error:
         raise NotJson("it is nested too deep") from error
 
@@ -53,27 +58,34 @@ def loads_rounded(document: bytes | str) -> Any:
 
 def dumps(value: Any, *, sort_keys: bool = False) -> str:
     """The text of what `loads` read, without white space. It can be encoded: half characters are escapes."""
+    option = orjson.OPT_SORT_KEYS if sort_keys else None
     try:
-        return orjson.dumps(value, default=_as_written, option=_SORTED if sort_keys else None).decode()
+        return orjson.dumps(value, default=_as_written, option=option).decode()
     except orjson.JSONEncodeError:
-        return _HALF_CHARACTER.sub(_escape, _written(value, sorted if sort_keys else list))
+        return _written(value, option).decode()
 
 
 def has_half_characters(text: str) -> bool:
     """Whether there are lone surrogates in it, which UTF-8 has no bytes for."""
-    return _HALF_CHARACTER.search(text) is not None
+    return not text.isascii() and _HALF_CHARACTER.search(text) is not None
 
 
-def _decoded(text: str) -> Any:
+def _decoded(text: str, make_object: MakeObject | None) -> Any:
     """Python's own reader of integers is the fast one. But `-0` is 0 to it, and their length has a limit."""
     if "-0" in text:
-        return _EVERY_NUMBER.decode(text)
+        return _decoder(make_object, _integer).decode(text)
     try:
-        return _FRACTIONS.decode(text)
+        return _decoder(make_object, None).decode(text)
     except json.JSONDecodeError:
         raise
     except ValueError:
-        return _EVERY_NUMBER.decode(text)
+        return _decoder(make_object, _integer).decode(text)
+
+
+def _decoder(make_object: MakeObject | None, parse_int: Callable[[str], Any] | None) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=make_object, parse_float=Number, parse_int=parse_int, parse_constant=_refuse
+    )
 
 
 def _integer(text: str) -> int | Number:
@@ -90,28 +102,39 @@ def _as_written(value: Any) -> orjson.Fragment:
     raise TypeError
 
 
-def _written(value: Any, ordered: Callable[[Any], list[Any]]) -> str:
-    """What orjson does not write: half characters, which are left as they are here, and large integers."""
-    if isinstance(value, dict):
-        members = (f"{_string(name)}:{_written(item, ordered)}" for name, item in ordered(value.items()))
-        return f"{{{','.join(members)}}}"
-    if isinstance(value, list):
-        return f"[{','.join(_written(item, ordered) for item in value)}]"
+def _written(value: Any, option: int | None) -> bytes:
+    return orjson.dumps(_writable(value, option, 0), default=_as_written, option=option)
+
+
+def _writable(value: Any, option: int | None, depth: int) -> Any:
+    """A copy that orjson can write: what it refuses is text already."""
     if isinstance(value, str):
-        return _string(value)
+        return orjson.Fragment(_string(value)) if has_half_characters(value) else value
     if isinstance(value, int):
-        return json.dumps(value)
-    return orjson.dumps(value, default=_as_written).decode()
+        return value if _LEAST_INT <= value <= _LARGEST_INT else orjson.Fragment(str(value))
+    if value and isinstance(value, (list, dict)):
+        return _writable_parts(value, option, depth)
+    return value
 
 
-def _string(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+def _writable_parts(value: list[Any] | dict[str, Any], option: int | None, depth: int) -> Any:
+    if depth == _ORJSONS_DEPTH:
+        return orjson.Fragment(_written(value, option))
+    if isinstance(value, list):
+        return [_writable(item, option, depth + 1) for item in value]
+    if has_half_characters("".join(value)):
+        return orjson.Fragment(_object(value, option))
+    return {name: _writable(item, option, depth + 1) for name, item in value.items()}
 
 
-def _escape(half: re.Match[str]) -> str:
-    return f"\\u{ord(half[0]):04x}"
+def _object(value: dict[str, Any], option: int | None) -> bytes:
+    """An object with half characters in its names."""
+    names = sorted(value) if option else value
+    return b"{%b}" % b",".join(b"%b:%b" % (_string(name), _written(value[name], option)) for name in names)
 
 
-_SORTED = orjson.OPT_SORT_KEYS
-_FRACTIONS = json.JSONDecoder(parse_float=Number, parse_constant=_refuse)
-_EVERY_NUMBER = json.JSONDecoder(parse_float=Number, parse_int=_integer, parse_constant=_refuse)
+def _string(text: str) -> bytes:
+    return _STRINGS.encode(text).encode(errors="backslashreplace")
+
+
+_STRINGS = json.JSONEncoder(ensure_ascii=False)

@@ -103,6 +103,19 @@ def test_what_is_not_the_file_counts_too(store, redis_client_url, tmp_path, body
         assert refusal(response)["param"] == "file"
 
 
+def test_a_file_that_was_long_on_its_way_comes_behind_those_that_were_there_before_it(api):
+    with sending(api, content_length=len(PURPOSE + FILE + END)) as sender:
+        sender.sendall(PURPOSE + FILE)
+        wait_until(api.stored, "the upload to begin")
+        seen = api.upload(LINES).json()["id"]
+        sender.sendall(END)
+        assert sender.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+    listed = [file.id for file in api.sdk().files.list()]
+    assert listed[1:] == [seen]
+    assert [file.id for file in api.sdk().files.list(order="asc", after=seen)] == listed[:1]
+
+
 @on_one_database
 def test_an_upload_that_is_cut_off_leaves_nothing(api):
     with sending(api, content_length=50 * MEBIBYTE) as sender:

@@ -76,6 +76,19 @@ def test_the_list_goes_on_behind_a_file_that_is_gone(api):
     assert [file.id for file in api.sdk().files.list(after=ids[1], order="asc")] == [ids[2]]
 
 
+@pytest.mark.parametrize("lists", ["files", "batches", "jobs"])
+def test_every_list_begins_at_its_start_when_after_is_empty(api, lists):
+    input_id = api.upload(LINES).json()["id"]
+    wanted = {"input_file_id": input_id, "endpoint": "/v1/embeddings", "completion_window": "24h"}
+    assert api.call("POST", "/v1/batches", json=wanted).status_code == 200
+    job = {"url": "/v1/embeddings", "body": {"model": "m", "input": "a"}}
+    assert api.call("POST", "/v1/jobs", json=job).status_code == 200
+
+    whole = api.call("GET", f"/v1/{lists}").json()
+    assert len(whole["data"]) == 1
+    assert api.call("GET", f"/v1/{lists}?after=").json() == whole
+
+
 @on_one_database
 def test_the_list_takes_every_purpose_that_the_sdk_knows(api):
     of_objects = get_args(FileObject.model_fields["purpose"].annotation)
@@ -92,7 +105,9 @@ def test_the_list_takes_every_purpose_that_the_sdk_knows(api):
         ("limit=many", "limit", "invalid_type"),
         ("order=up", "order", "invalid_value"),
         ("after=batch_123", "after", "invalid_value"),
-        ("after=", "after", "invalid_value"),
+        ("after=file-1", "after", "invalid_value"),
+        ("after=file-9" + 27 * "0", "after", "invalid_value"),
+        ("after=file-0" + 27 * "0" + "%0A", "after", "invalid_value"),
         ("purpose=everything", "purpose", "invalid_value"),
     ],
 )

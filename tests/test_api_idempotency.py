@@ -169,6 +169,7 @@ def test_a_repeat_whose_first_try_never_came_makes_it(api):
     [
         ({}, 660),
         ({"x-stainless-read-timeout": "30"}, 90),
+        ({"x-stainless-timeout": "30"}, 90),
         ({"x-stainless-read-timeout": "30", "x-stainless-retry-count": "2"}, 180),
         ({"x-stainless-read-timeout": "nan"}, 660),
         ({"x-stainless-read-timeout": "inf"}, 660),

@@ -1,11 +1,17 @@
 """JSON bodies that are parsed, and still refused: too deep, or with a name twice."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
+from anyio import CapacityLimiter
 
+from api import payloads
 from headrace.bodies import MAX_DEPTH
-from tests.api_server import on_one_database, refusal
+from headrace.settings import MEBIBYTE
+from tests.api_server import DEADLINE_SECONDS, on_one_database, refusal
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
@@ -78,3 +84,88 @@ def test_a_large_body_is_looked_at_in_reasonable_time(api):
     assert post(api, "/v1/jobs", f"{{{text}}}").status_code == 400
 
     assert time.monotonic() - began < 20
+
+
+@on_one_database
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/batches",
+        "/v1/uploads",
+        "/v1/uploads/upload_1/complete",
+        "/v1/batches/batch_1/release",
+        "/v1/jobs/job_1/release",
+    ],
+)
+@pytest.mark.parametrize("sent", ["whole", "in pieces"])
+def test_a_body_that_holds_no_requests_has_a_megabyte_at_most(api, path, sent):
+    body = b"{}".ljust(MEBIBYTE)
+
+    def answer(body):
+        return api.call("POST", path, data=body if sent == "whole" else iter([body]), headers=JSON)
+
+    assert answer(body).status_code in {400, 404}
+    refused = answer(body + b" ")
+    assert refused.status_code == 413
+    assert f"{MEBIBYTE} bytes" in refusal(refused)["message"]
+
+
+@on_one_database
+def test_large_bodies_are_parsed_two_at_a_time(api, monkeypatch):
+    parsing, most, parsed = 0, [], payloads._parsed
+
+    def counted(raw):
+        nonlocal parsing
+        parsing += 1
+        most.append(parsing)
+        try:
+            time.sleep(0.2)
+            return parsed(raw)
+        finally:
+            parsing -= 1
+
+    monkeypatch.setattr(payloads, "_parsed", counted)
+    body = f'{{"model": "m", {MESSAGES}}}'.ljust(2 * MEBIBYTE)
+    with ThreadPoolExecutor(6) as senders:
+        answers = list(senders.map(lambda _: post_alone(api, body), range(6)))
+
+    assert answers == [200] * 6
+    assert max(most) == 2
+
+
+@on_one_database
+def test_who_waits_too_long_to_have_a_large_body_parsed_is_told_to_come_again(api, monkeypatch):
+    monkeypatch.setattr(payloads, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(payloads, "PARSING", CapacityLimiter(1))
+    go_on, begun, parsed = threading.Event(), threading.Event(), payloads._parsed
+
+    def slow(raw):
+        if len(raw) > MEBIBYTE:
+            begun.set()
+            assert go_on.wait(DEADLINE_SECONDS)
+        return parsed(raw)
+
+    monkeypatch.setattr(payloads, "_parsed", slow)
+    body = f'{{"model": "m", {MESSAGES}}}'
+    with ThreadPoolExecutor(1) as sender:
+        first = sender.submit(post_alone, api, body.ljust(2 * MEBIBYTE))
+        try:
+            assert begun.wait(DEADLINE_SECONDS)
+            refused = post(api, "/v1/jobs", body.ljust(2 * MEBIBYTE))
+            small = post(api, "/v1/jobs", body)
+        finally:
+            go_on.set()
+
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) >= 1
+        assert refusal(refused)["type"] == "service_unavailable_error"
+        assert (small.status_code, first.result(DEADLINE_SECONDS)) == (200, 200)
+        assert post_alone(api, body.ljust(2 * MEBIBYTE)) == 200
+
+
+def post_alone(api, text):
+    """The status of a job sent on a connection of its own."""
+    headers = {**JSON, "authorization": f"Bearer {api.secret}"}
+    return requests.post(
+        f"{api.url}/v1/jobs", data=text.encode(), headers=headers, timeout=DEADLINE_SECONDS
+    ).status_code

@@ -212,6 +212,17 @@ def test_an_upload_has_so_many_parts_and_not_one_more(api, monkeypatch):
     assert upload_rows.MAX_PARTS == 10_000
 
 
+def test_parts_far_beyond_what_was_announced_are_refused(api, monkeypatch):
+    monkeypatch.setattr("api.uploads.SLACK_BYTES", 0)
+    upload_id = begun(api, len(LINES))
+    kept = {part_of(api, upload_id, LINES), part_of(api, upload_id, LINES)}
+
+    refusal_ = send(api, upload_id, b"x")
+
+    assert (refusal_.status_code, refusal(refusal_)["param"]) == (413, "data")
+    assert names(api) == kept
+
+
 def test_a_part_that_comes_while_its_upload_ends_leaves_nothing(api):
     upload_id = begun(api)
     body = part("data", LINES, "upload") + END

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from headrace.ids import new_id
+from headrace.models import File
+from headrace.store import files as stored
 from headrace.store import uploads
 from tests.api_server import DEADLINE_SECONDS, refusal, wait_until
 from tests.uploading import LINES, begun, cancel, complete, content, names, part_of
@@ -53,6 +56,18 @@ def test_two_completions_at_once_make_one_file_and_have_the_same_answer(api, sto
     assert first.json() == second.json()
     assert names(api) == {first.json()["file"]["id"]}
     assert [file["id"] for file in api.call("GET", "/v1/files").json()["data"]] == list(names(api))
+
+
+def test_the_file_comes_behind_those_that_came_while_it_was_assembled(api, store, halves):
+    upload_id, parts = halves
+    seen = new_id("file-")
+    with assembled(api, store, upload_id, parts) as (session, _, answers):
+        file = File(id=seen, api_key_id=store.key_id, purpose="user_data", filename="a", bytes=1)
+        stored.add(session, file)
+
+    made = answers[0].result().json()["file"]["id"]
+    assert [file.id for file in api.sdk().files.list()] == [made, seen]
+    assert [file.id for file in api.sdk().files.list(order="asc", after=seen)] == [made]
 
 
 def test_of_two_completions_with_other_parts_one_is_refused(api, store, halves):

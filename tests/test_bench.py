@@ -14,13 +14,17 @@ from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner
 
-from bench import cpu, limits, throughput
+from bench import cpu, limits, memory, throughput
 from bench.__main__ import app, finish
 from bench.inputs import bodies, custom_ids, write_input
+from bench.large_file import write_padded
+from bench.memory import MemoryMeter, resident_bytes
 from bench.own_run import OwnRun
 from bench.pace import Pace
 from bench.witness import Call, admitted, read_calls, rolling_maximum, used_share
+from headrace.settings import MEBIBYTE
 from headrace.simulator import SimulatorConfig, SimulatorProcess
+from tests.simulated import eventually
 
 ROOT = Path(__file__).parent.parent
 # Says when it begins, spends half a second of CPU time, says so, and waits to be told to end.
@@ -206,10 +210,40 @@ def test_help_lists_every_program():
 
     assert "limits" in shown.output
     assert "throughput" in shown.output
+    assert "large-file" in shown.output
+
+
+def test_a_padded_input_has_exactly_the_bytes_that_were_asked_for(tmp_path):
+    write_padded(tmp_path / "input.jsonl", 77, 33_333)
+
+    written = (tmp_path / "input.jsonl").read_bytes()
+    lines = [orjson.loads(line) for line in written.splitlines()]
+    assert len(written) == 33_333
+    assert [line["custom_id"] for line in lines] == list(custom_ids(77))
+    assert max(map(len, written.splitlines())) - min(map(len, written.splitlines())) <= 1
+
+
+def test_the_most_memory_that_a_process_had_is_seen():
+    before, meter = resident_bytes(os.getpid()), MemoryMeter({"this": os.getpid()})
+
+    with meter.watching():
+        filled = bytearray(b"x" * (64 * MEBIBYTE))
+        eventually(lambda: meter.most_bytes["this"] > before + 48 * MEBIBYTE, 10)
+        del filled
+
+    assert meter.most_bytes["this"] > before + 48 * MEBIBYTE
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="ps is missing")
+def test_ps_agrees_on_memory_where_there_is_no_proc(monkeypatch, tmp_path):
+    known = resident_bytes(os.getpid())
+    monkeypatch.setattr(memory, "PROC", tmp_path)
+
+    assert resident_bytes(os.getpid()) == pytest.approx(known, rel=0.2)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("program", "jobs"), [("limits", 20), ("throughput", 60)])
+@pytest.mark.parametrize(("program", "jobs"), [("limits", 20), ("throughput", 60), ("large-file", 60)])
 def test_a_program_runs_whatever_the_environment_says(program, jobs, tmp_path):
     hostile = {"HEADRACE_DATABASE_URL": "postgresql://127.0.0.1:1/none", "HEADRACE_RPM": "1"}
     (tmp_path / "headrace.toml").write_text('[providers.paid]\nbase_url = "http://127.0.0.1:1/v1"\n')
@@ -226,6 +260,6 @@ def test_a_program_runs_whatever_the_environment_says(program, jobs, tmp_path):
     )
 
     assert ran.returncode == 0, ran.stderr + ran.stdout
-    figures = orjson.loads(written.read_bytes())["programs"][program]
+    figures = orjson.loads(written.read_bytes())["programs"][program.replace("-", "_")]
     assert (figures["jobs"], figures["broken"]) == (jobs, [])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figures.json", "headrace.toml"]

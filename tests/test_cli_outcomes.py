@@ -24,3 +24,14 @@ def test_a_reason_with_half_a_character_can_be_shown():
     (reason,) = counted(400, r'{"error": {"message": "cut \ud83d", "code": "c"}}').reasons
 
     assert reason == "400 c: cut ?"
+
+
+def test_a_good_status_without_a_result_is_no_success():
+    error = '{"code": "invalid_answer", "message": "nothing usable"}'
+    response = '{"status_code": 200, "request_id": "", "body": {"choices": null}}'
+    outcomes = Outcomes()
+
+    outcomes.add(LINE.replace("RESPONSE", response).replace('"error": null', f'"error": {error}').encode())
+
+    assert outcomes.succeeded == 0
+    assert dict(outcomes.reasons) == {"invalid_answer: nothing usable": 1}

@@ -9,13 +9,13 @@ from tests.named_tests import ROOT, is_there, named_tests
 PAGE = (ROOT / "docs/compatibility.md").read_text()
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| ---")]
 HEADS = ("| what |", "| call", "| status |")
+NOTHING_TO_TEST = " | - |"  # what is not there
 CALLS = ("/v1/files", "/v1/uploads", "/v1/batches", "/v1/models")
 
 
 def test_every_row_names_a_test():
-    without = [row for row in ROWS if not row.startswith(HEADS) and not named_tests(row)]
-
-    assert without == [row for row in ROWS if row.startswith("| 429 |")]
+    for row in ROWS:
+        assert row.startswith(HEADS) or named_tests(row) or row.endswith(NOTHING_TO_TEST), row
 
 
 @pytest.mark.parametrize(("path", "name"), sorted(named_tests(PAGE)))

@@ -1,6 +1,7 @@
 """JSON that goes through our hands unchanged."""
 
 import json
+import sys
 
 import orjson
 import pytest
@@ -31,6 +32,46 @@ def test_a_number_keeps_its_text(number):
 @pytest.mark.parametrize("number", ODD_NUMBERS, ids=lambda text: text[:30])
 def test_an_odd_number_keeps_its_text_beside_half_a_character(number):
     assert dumps(loads(rf'["\ud83d",{number}]')) == rf'["\ud83d",{number}]'
+
+
+HALF_ELEMENT = r'"\ud83d"'
+BESIDE = {
+    "integers": "1",
+    "fractions": "1.5",
+    "texts": '"a"',
+    "objects": '{"a":1}',
+    "large integers": "9" * 19,
+}
+
+
+@pytest.mark.parametrize("element", BESIDE.values(), ids=BESIDE)
+def test_what_stands_beside_half_a_character_makes_few_calls_each(element):
+    count = 2000
+    value = loads(f"[{','.join([HALF_ELEMENT, *[element] * count])}]")
+    calls = []
+
+    sys.setprofile(lambda _frame, event, _what: calls.append(event) if "call" in event else None)
+    try:
+        dumps(value)
+    finally:
+        sys.setprofile(None)
+
+    assert len(calls) < (18 if "{" in element else 8) * count
+
+
+@pytest.mark.parametrize("nested", ["[%s]", '{"a":%s}'])
+@pytest.mark.parametrize("depth", [199, 200, 201, 270])
+def test_what_is_nested_deeper_than_orjson_writes_is_written(nested, depth):
+    document = rf'["\ud83d",{"9" * 30},1.50]'
+    for _ in range(depth):
+        document = nested.replace("%s", document)
+
+    assert dumps(loads(document)) == document
+
+
+@pytest.mark.parametrize("number", [-(2**63) - 1, -(2**63), 2**64 - 1, 2**64, 10**400])
+def test_integers_at_the_edges_of_64_bits_are_written(number):
+    assert dumps(["\ud83d", number]) == rf'["\ud83d",{number}]'
 
 
 @PATIENTLY

@@ -10,6 +10,7 @@ from sqlalchemy import delete
 
 from headrace.clock import now
 from headrace.files import path_of
+from headrace.ids import new_id
 from headrace.models import File
 from headrace.states import BatchStatus, JobState, Outcome
 from headrace.store import files, tables
@@ -93,6 +94,31 @@ def test_the_batch_is_completed_and_its_files_are_the_owners(store, folder):
         assert file.bytes == path_of(folder, file_id).stat().st_size > 0
         assert file.expires_at - file.created_at == timedelta(days=30)
         assert abs(now() - file.created_at) < timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_its_files_come_behind_those_that_were_there_before_it_ended(store, folder, forgotten):
+    batch_id = mixed(store)
+    seen = File(id=new_id("file-"), api_key_id=store.key_id, purpose="batch", filename="a", bytes=1)
+    with store.db.begin() as session:
+        files.add(session, seen)
+
+    finalise(batch_id, store.db, folder)
+
+    batch = store.batch_row(batch_id)
+    made = sorted([batch.output_file_id, batch.error_file_id])
+    assert listed(store, seen.id) == made
+    if forgotten:
+        with store.db.begin() as session:
+            session.execute(delete(tables.files).where(tables.files.c.id == made[0]))
+    assert listed(store, made[0]) == made[1:]
+    assert listed(store, made[0], newest_first=True) == [seen.id]
+
+
+def listed(store, after, *, newest_first=False):
+    with store.db.read() as session:
+        how = {"limit": 10, "newest_first": newest_first, "purpose": None}
+        return [file.id for file in files.list_page(session, store.key_id, after=after, **how)]
 
 
 def test_files_expire_as_long_after_their_own_creation_as_the_batch_says(store, folder):

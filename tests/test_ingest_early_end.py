@@ -103,6 +103,15 @@ def test_a_line_that_a_newer_release_does_not_take_ends_the_ingest_before_it(sto
     assert ended(store, settings, sweeper, begun) == BatchStatus.COMPLETED
 
 
+def test_a_limit_that_is_lowered_takes_no_line_back(store, settings, begun):
+    longest = max(map(len, path_of(settings.files_dir, INPUT).read_bytes().split(b"\n")))
+
+    ingesting(store, settings.model_copy(update={"max_body_bytes": longest - 1}), begun).run()
+
+    batch = store.batch_row(begun)
+    assert (batch.ingested, batch.errors) == (batch.total, None)
+
+
 def test_a_batch_of_which_nothing_was_read_ends_without_any_job(store, settings, sweeper):
     batch_id = given(store, settings, line("a"))
     with store.db.begin() as session:

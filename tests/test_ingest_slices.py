@@ -2,14 +2,18 @@
 
 import json
 import tracemalloc
+from contextlib import contextmanager
 
+import gevent
 import pytest
 
 from headrace.files import path_of
 from headrace.settings import Settings
+from headrace.store.jobs import NewJob
 from tests.batch_input import INPUT, given, ingesting, line
 from worker import slices
-from worker.judge import Rules
+from worker.input_lines import Line
+from worker.judge import Rules, alone
 
 pytest_plugins = ["tests.databases", "tests.hints"]
 pytestmark = pytest.mark.usefixtures("hints")
@@ -63,3 +67,59 @@ def test_an_input_of_long_lines_is_never_held_whole(store, settings, monkeypatch
 
     assert store.batch_row(batch_id).ingested == 80
     assert peak < 20 * MIB, "of 40 MiB"
+
+
+@contextmanager
+def counting_turns():
+    """A list that gets longer each time that others may run."""
+    turns = []
+
+    def take_turns():
+        while True:
+            turns.append(1)
+            gevent.sleep(0)
+
+    other = gevent.spawn(take_turns)
+    try:
+        yield turns
+    finally:
+        other.kill()
+
+
+@pytest.mark.parametrize("size", [20 * 1024, 100 * 1024])
+@pytest.mark.parametrize("skip", [False, True])
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_others_run_for_each_few_megabytes_that_are_validated_and_inserted(store, settings, size, skip):
+    batch_id = long_lines(store, settings, 12 * MIB // size, size)
+    store.set_batch(batch_id, skip_invalid=skip)
+
+    with counting_turns() as turns:
+        ingesting(store, settings, batch_id).run()
+
+    assert store.batch_row(batch_id).ingested == 12 * MIB // size
+    assert len(turns) >= 2 * 12 / 2, "12 MiB are read twice"
+
+
+@pytest.mark.parametrize("size", [20 * 1024, 100 * 1024])
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_others_run_while_lines_that_are_rows_already_are_read_again(store, settings, size):
+    batch_id = long_lines(store, settings, 12 * MIB // size, size)
+    source = path_of(settings.files_dir, INPUT)
+    store.set_batch(batch_id, skip_invalid=True, ingest_offset=source.stat().st_size)
+    rules = Rules("/v1/chat/completions", lambda _: True, MIB)
+
+    with counting_turns() as turns:
+        assert list(slices.slices(source, store.batch_row(batch_id), rules)) == []
+
+    assert len(turns) >= 12 / 2
+
+
+def test_others_run_while_one_long_line_is_parsed():
+    raw = json.dumps(line(body={"deep": [[]] * MIB})).encode()
+    rules = Rules("/v1/chat/completions", lambda _: True, 16 * MIB)
+
+    with counting_turns() as turns:
+        judged = alone(Line(7, raw, len(raw)), rules)
+
+    assert isinstance(judged, NewJob)
+    assert turns

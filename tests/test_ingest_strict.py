@@ -38,9 +38,9 @@ def test_lines_of_another_model_than_the_first_are_each_named(ingest):
 
     assert batch.status == BatchStatus.FAILED
     assert [(error["code"], error["param"], error["line"]) for error in batch.errors] == [
-        ("invalid_request", "body.model", 2),
-        ("invalid_request", "body.model", 4),
-        ("invalid_request", "body.model", 5),
+        ("mismatched_model", "body.model", 2),
+        ("mismatched_model", "body.model", 4),
+        ("mismatched_model", "body.model", 5),
     ]
     assert "'m'" in batch.errors[0]["message"]
     assert ingest(*lines, strict=False).status == BatchStatus.IN_PROGRESS

@@ -138,44 +138,6 @@ def test_a_request_may_be_for_any_of_several_endpoints():
     assert isinstance(check_request({**embed, "url": "/v1/other"}, 1, ENDPOINTS, any_model), Fault)
 
 
-@pytest.mark.parametrize(
-    ("endpoint", "body"),
-    [
-        (CHAT, {"messages": [{"role": "user", "content": ""}]}),
-        ("/v1/completions", {"prompt": "text"}),
-        ("/v1/completions", {"prompt": ["a", "b"]}),
-        ("/v1/completions", {"prompt": [1, 2, 3]}),
-        ("/v1/embeddings", {"input": "text"}),
-        ("/v1/embeddings", {"input": [[1, 2], [3]]}),
-        ("/v1/responses", {"input": "text"}),
-        ("/v1/responses", {"input": [{"role": "user", "content": "text"}]}),
-        (CHAT, {"messages": [{}], "stream": False}),
-    ],
-)
-def test_every_endpoint_has_its_prompt(endpoint, body):
-    assert fault_of({"model": "m", **body}, endpoint) is None
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "body", "param"),
-    [
-        (CHAT, {}, "body.messages"),
-        (CHAT, {"messages": []}, "body.messages"),
-        (CHAT, {"messages": "text"}, "body.messages"),
-        (CHAT, {"messages": ["text"]}, "body.messages"),
-        (CHAT, {"messages": {"role": "user"}}, "body.messages"),
-        ("/v1/completions", {"prompt": ""}, "body.prompt"),
-        ("/v1/completions", {"prompt": 7}, "body.prompt"),
-        ("/v1/embeddings", {"input": None}, "body.input"),
-        ("/v1/embeddings", {"input": {}}, "body.input"),
-        ("/v1/responses", {"input": True}, "body.input"),
-        ("/v1/responses", {"prompt": "text"}, "body.input"),
-    ],
-)
-def test_a_body_without_its_prompt_is_refused(endpoint, body, param):
-    assert fault_of({"model": "m", **body}, endpoint) == ("invalid_request", param)
-
-
 @pytest.mark.parametrize("model", [None, "", 7, [], "a\0b", "cut \ud83d", "x" * (MAX_NAME_CHARACTERS + 1)])
 def test_a_body_without_a_model_name_is_refused(model):
     assert fault_of({**BODY, "model": model}) == ("invalid_request", "body.model")

@@ -65,6 +65,20 @@ def test_an_answer_that_was_no_json_is_an_error_although_it_had_a_status():
     assert line["error"]["code"] == "invalid_answer"
 
 
+def test_an_answer_without_a_result_is_kept_beside_the_error():
+    told = {"code": "invalid_answer", "message": "The answer has no usable 'choices'"}
+    line = written(
+        state="failed",
+        status_code=200,
+        answer='{"choices": null}',
+        error_code=told["code"],
+        error_message=told["message"],
+    )
+
+    assert line["response"] == {"status_code": 200, "request_id": "", "body": {"choices": None}}
+    assert line["error"] == told
+
+
 def test_a_provider_that_numbers_no_requests_leaves_an_empty_request_id():
     assert written(status_code=200, answer="{}")["response"]["request_id"] == ""
 
@@ -77,6 +91,15 @@ def test_the_body_is_what_the_provider_wrote_on_one_line():
     assert b"\r" not in line
     assert b'"exact": 0.10, "big": 123456789012345678901234567890' in line
     assert json.loads(line)["response"]["body"] == json.loads(answer)
+
+
+def test_a_line_has_one_end_for_readers_that_end_lines_elsewhere_too():
+    odd = "a\x85b\u2028c\u2029d"
+    line = output_line(row(custom_id=odd, status_code=200, answer=json.dumps({"x": odd}, ensure_ascii=False)))
+
+    assert len(line.decode().splitlines()) == 1
+    assert json.loads(line)["custom_id"] == odd
+    assert json.loads(line)["response"]["body"] == {"x": odd}
 
 
 def test_a_custom_id_of_any_characters_comes_back_as_it_was():

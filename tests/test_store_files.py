@@ -3,20 +3,22 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event, insert, text
 
 from headrace.clock import now
-from headrace.ids import new_id
+from headrace.ids import MILLISECOND, new_id, time_of
 from headrace.models import File
 from headrace.states import BatchStatus
-from headrace.store import files
+from headrace.store import files, tables
 
 pytest_plugins = ["tests.databases"]
 
+SECOND = timedelta(seconds=1)
+
 
 def new_file(store, purpose="batch", **values):
-    file = File(
-        id=new_id("file-"), api_key_id=store.key_id, purpose=purpose, filename="a.jsonl", bytes=1, **values
-    )
+    values = {"id": new_id("file-"), **values}
+    file = File(api_key_id=store.key_id, purpose=purpose, filename="a.jsonl", bytes=1, **values)
     with store.db.begin() as session:
         files.add(session, file)
     return file.id
@@ -38,7 +40,7 @@ def page(store, *, key_id=None, after=None, limit=100, newest_first=True, purpos
 
 
 def test_files_are_listed_in_either_order_page_by_page(store):
-    made = sorted(new_file(store) for _ in range(5))
+    made = [new_file(store) for _ in range(5)]
     newest_first = made[::-1]
 
     assert page(store) == newest_first
@@ -46,6 +48,109 @@ def test_files_are_listed_in_either_order_page_by_page(store):
     assert page(store, newest_first=False, limit=2) == made[:2]
     assert page(store, newest_first=False, after=made[1]) == made[2:]
     assert page(store, after=made[0]) == []
+
+
+def test_the_order_is_that_of_the_times_and_not_of_the_ids(store):
+    late_id = new_id("file-")
+    began = now()
+    made = [
+        new_file(store, id=file_id, created_at=began + seconds * SECOND)
+        for seconds, file_id in enumerate([new_id("file-"), late_id, new_id("file-"), new_id("file-")])
+    ]
+
+    assert page(store) == made[::-1]
+    for place, file_id in enumerate(made):
+        assert page(store, newest_first=False, after=file_id) == made[place + 1 :]
+        assert page(store, after=file_id) == made[:place][::-1]
+
+
+def test_files_of_one_moment_come_page_by_page_each_once(store):
+    at = now()
+    made = sorted(new_file(store, created_at=at) for _ in range(5))
+
+    first = page(store, newest_first=False, limit=2)
+    assert first + page(store, newest_first=False, after=first[-1]) == made
+    first = page(store, limit=3)
+    assert first + page(store, after=first[-1]) == made[::-1]
+
+
+def test_behind_a_file_that_is_gone_the_list_goes_on_from_the_time_in_its_id(store):
+    gone = new_id("file-")
+    at = time_of(gone, "file-")
+    before, with_it, behind = (new_file(store, created_at=at + n * MILLISECOND) for n in (-1, 0.5, 1))
+
+    assert page(store, newest_first=False, after=gone) == [with_it, behind]
+    assert page(store, after=gone) == [with_it, before]
+
+
+def test_behind_a_gone_file_of_a_batch_the_list_goes_on_from_when_the_batch_ended(store):
+    batch_id = store.new_batch()
+    output, errors = (f"file-{batch_id.removeprefix('batch_')}{kind}" for kind in "oe")
+    at = now() + 60 * SECOND
+    store.set_batch(batch_id, status="completed", completed_at=at)
+    before = new_file(store, created_at=at - SECOND)
+    new_file(store, id=errors, created_at=at)
+    behind = new_file(store, created_at=at + SECOND)
+
+    assert page(store, newest_first=False, after=output) == [behind]
+    assert page(store, after=output) == [errors, before]
+
+
+def test_the_file_behind_which_a_list_goes_on_may_be_one_whose_time_is_over(store):
+    at = now() - timedelta(hours=1)
+    first, over, last = (
+        new_file(store, created_at=at + n * SECOND, expires_at=at - SECOND if n == 1 else None)
+        for n in (0, 1, 2)
+    )
+
+    assert page(store, newest_first=False, after=over) == [last]
+    assert page(store, after=over) == [first]
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_a_page_costs_the_same_however_many_files_there_are(store, newest_first):
+    ids = fill(store, 10_000)
+
+    shown = plan(store, lambda: page(store, after=ids[5000], limit=20, newest_first=newest_first))
+
+    assert "files_listed" in shown
+    assert "sort" not in shown.lower()
+    assert "temp b-tree" not in shown.lower()
+    assert "seq scan" not in shown.lower()
+    if store.db.engine.dialect.name == "sqlite":
+        assert "(api_key_id=? AND (created_at,id)" in shown
+
+
+def fill(store, count):
+    """Files a second apart from each other: their ids, the oldest first."""
+    began = now()
+    ids = sorted(new_id("file-") for _ in range(count))
+    rest = {"api_key_id": store.key_id, "purpose": "batch", "filename": "a", "bytes": 1, "expires_at": None}
+    with store.db.begin() as session:
+        made = [{"id": ids[n], "created_at": began + n * SECOND, **rest} for n in range(count)]
+        session.execute(insert(tables.files), made)
+        session.execute(text("ANALYZE files"))
+    return ids
+
+
+def plan(store, action):
+    """The database's plan for the last SELECT of an action."""
+    asked = []
+    engine = store.db.engine
+
+    def note(_connection, _cursor, statement, parameters, *_):
+        asked.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        action()
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    explain = "EXPLAIN QUERY PLAN " if engine.dialect.name == "sqlite" else "EXPLAIN "
+    statement, parameters = asked[-1]
+    with store.db.read() as session:
+        told = session.connection().exec_driver_sql(explain + statement, parameters)
+        return "\n".join(str(row[-1]) for row in told)
 
 
 def test_files_are_listed_by_purpose(store):

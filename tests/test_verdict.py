@@ -73,12 +73,6 @@ def test_an_answer_without_a_result_is_ambiguous(body):
     assert len(verdict.message) <= 500
 
 
-def test_an_answer_without_a_result_may_tell_what_it_cost():
-    verdict = judge(answer(200, {"choices": [], "usage": USAGE}), around())
-
-    assert (verdict.verb, verdict.usage) == (Verb.RETRY, COUNTED)
-
-
 def test_what_was_not_sent_costs_nothing_and_is_tried_again_soon():
     verdict = judge(NotSent("ConnectionRefusedError: [Errno 111]"), around(attempts=3, chance=0.5))
 

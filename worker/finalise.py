@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,8 +31,10 @@ def finalise(batch_id: str, db: Database, folder: Path) -> None:
     errors = f"file-{batch_id.removeprefix('batch_')}e" if batch.succeeded < batch.total else None
     _write(db, folder, batch_id, output, errors)
     with db.begin() as session:
-        published = [_file(batch, folder, output, "output"), _file(batch, folder, errors, "error")]
-        batches.finish(session, batch_id, _status(batch), *published)
+        ended_at = now()
+        good = _file(batch, folder, output, "output", ended_at)
+        bad = _file(batch, folder, errors, "error", ended_at)
+        batches.finish(session, batch_id, _status(batch), good, bad)
 
 
 def _write(db: Database, folder: Path, batch_id: str, output: str | None, errors: str | None) -> None:
@@ -62,10 +64,9 @@ def _out(row: Any, good: BinaryIO | None, bad: BinaryIO | None) -> BinaryIO:
     return out
 
 
-def _file(batch: Batch, folder: Path, file_id: str | None, kind: str) -> File | None:
+def _file(batch: Batch, folder: Path, file_id: str | None, kind: str, created_at: datetime) -> File | None:
     if file_id is None:
         return None
-    created_at = now()
     kept = timedelta(seconds=batch.output_seconds) if batch.output_seconds else KEPT
     return File(
         id=file_id,

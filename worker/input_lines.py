@@ -7,7 +7,9 @@ from typing import BinaryIO, NamedTuple
 import gevent
 
 PIECE_BYTES = 1 << 20
-BREATH = 500  # lines and pieces after which others may run
+BREATH = 500  # lines after which others may run
+BREATH_BYTES = 1 << 20  # or after so many bytes
+LONG_LINE_BYTES = 1 << 16  # or after a line of so many: work on one byte can be much
 BOM = b"\xef\xbb\xbf"  # Windows tools begin files with it
 
 
@@ -23,24 +25,28 @@ class Line(NamedTuple):
     too_long: bool = False
 
 
-def lines(source: Path, offset: int = 0, *, max_bytes: int, skip_bom: bool = True) -> Iterator[Line]:
+def lines(
+    source: Path, offset: int = 0, *, max_bytes: int | None = None, skip_bom: bool = True
+) -> Iterator[Line]:
     """The lines from a byte offset on, numbered from the start of the file; blank ones are left out.
 
     One of more than `max_bytes`, its end included, is `too_long`. A byte order mark at the start of the file
     belongs to no line, unless it is not to be skipped. Others run while it reads.
     """
     with source.open("rb") as file:
-        number = _newlines(file, offset)
+        number, unbreathed = _newlines(file, offset), 0
         if skip_bom and not offset and file.read(len(BOM)) != BOM:
             file.seek(0)
-        while raw := file.readline(max_bytes + 1):
+        while raw := file.readline(-1 if max_bytes is None else max_bytes + 1):
             number += 1
-            too_long = len(raw) > max_bytes
+            too_long = max_bytes is not None and len(raw) > max_bytes
             if too_long and not raw.endswith(b"\n"):
                 _skip_rest(file)
             if too_long or raw.strip():
                 yield Line(number, raw, file.tell(), too_long)
-            if number % BREATH == 0:
+            unbreathed += len(raw)
+            if number % BREATH == 0 or unbreathed >= BREATH_BYTES or len(raw) >= LONG_LINE_BYTES:
+                unbreathed = 0
                 gevent.sleep(0)
 
 

@@ -3,6 +3,8 @@
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+import gevent
+
 from headrace.bodies import Fault, KnowsModel, is_name
 from headrace.exact_json import loads_rounded
 from headrace.lines import duplicate, parse_line
@@ -10,6 +12,7 @@ from headrace.store.jobs import NewJob
 from worker.input_lines import Line
 
 DIGEST_BYTES = 16
+THREAD_BYTES = 1 << 20  # a line of so many takes a second or more: heartbeats go on beside a thread
 
 
 class Rules(NamedTuple):
@@ -51,7 +54,7 @@ class Judge:
             return duplicate(names.custom_id or "")
         if self._rules.strict and judged.lane != self._model:
             message = f"The model must be '{self._model}', as in the lines before: an input is for one model."
-            return Fault("invalid_request", message, "body.model")
+            return Fault("mismatched_model", message, "body.model")
         return judged
 
     def _is_first(self, custom_id: str | None) -> bool:
@@ -68,7 +71,11 @@ def alone(line: Line, rules: Rules) -> NewJob | Fault:
     if line.too_long:
         message = f"This line is longer than {rules.max_bytes} bytes, the most that it may have."
         return Fault("invalid_request", message)
-    return parse_line(line.raw, line.number, rules.endpoint, rules.knows_model)
+    asked = (line.raw, line.number, rules.endpoint, rules.knows_model)
+    if len(line.raw) < THREAD_BYTES:
+        return parse_line(*asked)
+    judged: NewJob | Fault = gevent.get_hub().threadpool.apply(parse_line, asked)
+    return judged
 
 
 def names_of(line: Line) -> Names:

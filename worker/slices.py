@@ -60,9 +60,9 @@ def slices(source: Path, batch: Batch, rules: Rules) -> Iterator[Slice]:
 
 
 def _until_a_fault(source: Path, batch: Batch, rules: Rules) -> Iterator[tuple[Line, NewJob | Fault]]:
-    """Lines that were found to be good: no model of theirs is asked for again."""
+    """Lines that were found to be good: settings that changed since then take none of them back."""
     known = rules._replace(knows_model=lambda _: True)
-    unread = lines(source, batch.ingest_offset, max_bytes=rules.max_bytes, skip_bom=not rules.strict)
+    unread = lines(source, batch.ingest_offset, skip_bom=not rules.strict)
     return ((line, alone(line, known)) for line in unread)
 
 

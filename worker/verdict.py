@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from headrace.bodies import RESPONSES
 from headrace.states import Outcome
 from headrace.store.landings import Verb
 from headrace.usage import NO_USAGE, Usage, usage_of
@@ -40,7 +41,7 @@ RESULT_FIELD = {
     "/v1/chat/completions": "choices",
     "/v1/completions": "choices",
     "/v1/embeddings": "data",
-    "/v1/responses": "output",
+    RESPONSES: "output",
 }
 
 
@@ -115,11 +116,32 @@ def _not_sent(result: NotSent, around: Circumstances) -> Verdict:
 def _answered(answer: Answer, around: Circumstances) -> Verdict:
     body = json_object(answer.body)
     usage = usage_of(body) if body else None
-    field = RESULT_FIELD[around.endpoint]
-    if body is None or not isinstance(body.get(field), list) or not body[field]:
-        reason = f"The answer has no usable '{field}': {excerpt(answer.body)}"
-        return _ambiguous(around, code="invalid_answer", message=reason, usage=usage)
-    return Verdict(Verb.SUCCEED, Outcome.SUCCEEDED, usage, status=answer.status, answer=text_of(answer.body))
+    if body is not None and _is_result(body, around.endpoint, usage):
+        return Verdict(
+            Verb.SUCCEED, Outcome.SUCCEEDED, usage, status=answer.status, answer=text_of(answer.body)
+        )
+    return _ambiguous(
+        around,
+        code="invalid_answer",
+        message=f"The answer has no usable '{RESULT_FIELD[around.endpoint]}': {excerpt(answer.body)}",
+        usage=usage,
+        status=answer.status,
+        answer=None if body is None else text_of(answer.body),
+    )
+
+
+def _is_result(body: Mapping[str, Any], endpoint: str, usage: Usage | None) -> bool:
+    """Whether it is the endpoint's object. An empty list of results is one too if it was paid for.
+
+    A response that is incomplete or failed has no output, and says so itself (contract 4.6).
+    """
+    results = body.get(RESULT_FIELD[endpoint])
+    if not isinstance(results, list):
+        return False
+    if endpoint == RESPONSES and isinstance(body.get("status"), str):
+        return True
+    is_paid = usage not in (None, NO_USAGE) and not body.get("error")
+    return bool(results) or is_paid
 
 
 def _refused_or_failed(answer: Answer, around: Circumstances) -> Verdict:
@@ -134,7 +156,13 @@ def _refused_or_failed(answer: Answer, around: Circumstances) -> Verdict:
     if answer.status == 429 or (answer.status in BUSY_STATUSES and says_when(answer.headers)):
         return _snoozed(answer, error, around)
     if answer.status >= 500 or answer.status in TRANSIENT_STATUSES:
-        return _ambiguous(around, code=code_of(error), message=message_of(error), answer=answer)
+        return _ambiguous(
+            around,
+            code=code_of(error),
+            message=message_of(error),
+            status=answer.status,
+            answer=envelope(answer.body, code_of(error)),
+        )
     return _final(answer, error)
 
 
@@ -176,17 +204,21 @@ def _ambiguous(
     code: str | None,
     message: str,
     usage: Usage | None = None,
-    answer: Answer | None = None,
+    status: int | None = None,
+    answer: str | None = None,
 ) -> Verdict:
-    """It may have been paid for: try again under the job's budget of attempts, with full jitter."""
+    """It may have been paid for: try again under the job's budget of attempts, with full jitter.
+
+    `answer` is kept if this was the last attempt.
+    """
     again = around.attempts < around.max_attempts
     return Verdict(
         Verb.RETRY if again else Verb.FAIL,
         Outcome.AMBIGUOUS,
         usage,
         delay_seconds=around.chance * min(LONGEST_BACKOFF_SECONDS, 2.0**around.attempts),
-        status=answer.status if answer else None,
-        answer=envelope(answer.body, code) if answer and not again else None,
+        status=status,
+        answer=None if again else answer,
         code=code,
         message=clean(message),
     )

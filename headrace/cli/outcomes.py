@@ -50,7 +50,7 @@ def result_pages(client: Client, batch_id: str, after: int = 0) -> Iterator[list
 
 def _reason(document: dict[str, Any]) -> str | None:
     response, error = document["response"], document["error"]
-    if response is None:
+    if error or response is None:
         return _described(error or {})
     if 200 <= response["status_code"] < 300:
         return None

@@ -26,6 +26,7 @@ class File(SQLModel, table=True):
 
     __table_args__ = (
         Index("files_of_key", "api_key_id", "id"),
+        Index("files_listed", "api_key_id", "created_at", "id"),
         Index("files_expiring", "expires_at", **where("expires_at IS NOT NULL")),
     )
 
@@ -50,7 +51,7 @@ class Upload(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint(one_of("status", UploadStatus), name="upload_status"),
         CheckConstraint("(file_id IS NOT NULL) = (status = 'completed')", name="upload_file"),
-        Index("uploads_expiring", "expires_at"),
+        Index("uploads_expiring", "status", "expires_at"),
     )
 
 

@@ -69,6 +69,7 @@ class Batch(SQLModel, table=True):
         CheckConstraint("ingested <= total", name="batch_ingested"),
         Index("batches_of_key", "api_key_id", "id"),
         Index("batches_unfinished", "status", "expires_at"),
+        Index("batches_of_input", "input_file_id"),
     )
 
 

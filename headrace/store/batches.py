@@ -148,19 +148,23 @@ def finish(
     output: File | None,
     errors: File | None,
 ) -> bool:
-    """Publish the batch's files and its final status, once; False when somebody else did."""
+    """Publish the batch's files and its final status, once; False when somebody else did.
+
+    It ends when its files come.
+    """
     closing = (BatchStatus.FINALIZING, BatchStatus.CANCELLING)
     wanted = update(batches).where(batches.c.id == batch_id, batches.c.status.in_(closing))
+    made = [file for file in (output, errors) if file]
     values = {
         "status": status,
-        ENDED_AT[status]: now(),
+        ENDED_AT[status]: made[0].created_at if made else now(),
         "output_file_id": output.id if output else None,
         "error_file_id": errors.id if errors else None,
         "notice": None,
     }
     if session.execute(wanted.values(values).returning(batches.c.id)).first() is None:
         return False
-    session.add_all([file for file in (output, errors) if file])
+    session.add_all(made)
     return True
 
 

@@ -96,7 +96,7 @@ def remember(session: Session, asked: Asked, made: list[Any], *, awaits_first_tr
 def prune(session: Session, limit: int) -> int:
     """Forget up to `limit` creations that are older than a day; returns how many."""
     old = select(creations.c.id).where(creations.c.created_at < now() - KEPT).order_by(creations.c.created_at)
-    gone = delete(creations).where(
-        creations.c.id.in_(old.limit(limit).with_for_update(skip_locked=True).scalar_subquery())
-    )
-    return len(session.execute(gone.returning(creations.c.id)).all())
+    # Two statements: within one, PostgreSQL may run a subquery that skips locked rows more than once.
+    ids = session.execute(old.limit(limit).with_for_update(skip_locked=True)).scalars().all()
+    session.execute(delete(creations).where(creations.c.id.in_(ids)))
+    return len(ids)

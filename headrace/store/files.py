@@ -4,16 +4,19 @@ from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import exists
+from sqlalchemy import exists, func, tuple_
 from sqlmodel import Session, col, or_, select
 
 from headrace.clock import now
+from headrace.ids import MILLISECOND, time_of
 from headrace.models import Batch, File, UploadPart
 from headrace.states import BATCH_FINAL, BatchStatus
 from headrace.store.tables import batches
 from headrace.store.tables import files as rows
 
 UNFINISHED = frozenset(BatchStatus) - BATCH_FINAL
+ENDS = (Batch.completed_at, Batch.expired_at, Batch.cancelled_at)
+PLACE = (rows.c.created_at, rows.c.id)  # in the list
 
 
 def add(session: Session, file: File) -> None:
@@ -42,15 +45,21 @@ def list_page(
     newest_first: bool,
     purpose: str | None,
 ) -> list[File]:
-    """Up to `limit` files in the order of their creation, behind the file `after`, without expired ones."""
+    """Up to `limit` files in the order of their creation, behind the file `after`, without expired ones.
+
+    That file may be gone: then behind the end of the batch that left it, or the time in its id, which is when
+    its upload began.
+    """
     alive = or_(col(File.expires_at).is_(None), col(File.expires_at) > now())
     wanted = select(File).where(File.api_key_id == api_key_id, alive)
     if purpose:
         wanted = wanted.where(File.purpose == purpose)
     if after:
-        wanted = wanted.where(col(File.id) < after if newest_first else col(File.id) > after)
-    order = col(File.id).desc() if newest_first else col(File.id).asc()
-    return list(session.exec(wanted.order_by(order).limit(limit)))
+        place = tuple_(*PLACE)
+        seen = _place(session, api_key_id, after, newest_first=newest_first)
+        wanted = wanted.where(place < seen if newest_first else place > seen)
+    order = [column.desc() if newest_first else column.asc() for column in PLACE]
+    return list(session.exec(wanted.order_by(*order).limit(limit)))
 
 
 def unfinished_batch_of(session: Session, api_key_id: str, file_id: str) -> str | None:
@@ -73,7 +82,7 @@ def needed(session: Session, ids: Collection[str]) -> set[str]:
     """Those of `ids` that are files or parts with a row, or get one when an unfinished batch is published."""
     named = set(session.exec(select(File.id).where(col(File.id).in_(ids))))
     named |= set(session.exec(select(UploadPart.id).where(col(UploadPart.id).in_(ids))))
-    makers = {file_id: f"batch_{file_id.removeprefix('file-')[:-1]}" for file_id in ids}
+    makers = {file_id: _maker(file_id) for file_id in ids}
     unfinished = col(Batch.status).not_in(BATCH_FINAL)
     making = set(session.exec(select(Batch.id).where(col(Batch.id).in_(makers.values()), unfinished)))
     return named | {file_id for file_id, batch_id in makers.items() if batch_id in making}
@@ -99,6 +108,24 @@ def expire(session: Session, limit: int) -> list[str]:
 def delete(session: Session, file: File) -> None:
     """Forget a file."""
     session.delete(file)
+
+
+def _place(session: Session, api_key_id: str, file_id: str, *, newest_first: bool) -> tuple[datetime, str]:
+    """Where in the list a file is, or was: those that a batch left came when it ended."""
+    file = get(session, api_key_id, file_id)
+    if file is not None:
+        return file.created_at, file_id
+    ended = select(func.coalesce(*ENDS)).where(Batch.id == _maker(file_id), Batch.api_key_id == api_key_id)
+    came = session.exec(ended).first()
+    if came is not None:
+        return came, file_id
+    began = time_of(file_id, "file-")
+    return (began + MILLISECOND if newest_first else began), ""
+
+
+def _maker(file_id: str) -> str:
+    """The batch that left the file, if any did."""
+    return f"batch_{file_id.removeprefix('file-')[:-1]}"
 
 
 def _is_over(file: File, at: datetime) -> bool:

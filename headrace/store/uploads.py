@@ -12,6 +12,8 @@ from headrace.states import UploadStatus
 from headrace.store import files
 from headrace.store.tables import upload_parts, uploads
 
+ENDED = frozenset(UploadStatus) - {UploadStatus.PENDING}
+
 
 def create(session: Session, upload: Upload) -> None:
     """Record an upload that has no part yet."""
@@ -37,9 +39,11 @@ def add_part(session: Session, part: UploadPart) -> None:
     session.flush()
 
 
-def count_parts(session: Session, upload_id: str) -> int:
-    """How many parts an upload has."""
-    return session.exec(select_model(func.count()).where(UploadPart.upload_id == upload_id)).one()
+def stored(session: Session, upload_id: str) -> tuple[int, int]:
+    """How many parts an upload has, and their bytes."""
+    sizes = func.count(), func.coalesce(func.sum(upload_parts.c.bytes), 0)
+    count, size = session.execute(select(*sizes).where(upload_parts.c.upload_id == upload_id)).one()
+    return count, int(size)
 
 
 def part_sizes(session: Session, upload_id: str) -> dict[str, int]:
@@ -66,15 +70,15 @@ def expire(session: Session, before: datetime, limit: int) -> int:
     """End up to `limit` uploads whose time was over before `before`; returns how many."""
     over = select(uploads.c.id).where(uploads.c.expires_at < before, uploads.c.status == UploadStatus.PENDING)
     over = over.order_by(uploads.c.expires_at).limit(limit).with_for_update(skip_locked=True)
-    ended = update(uploads).where(uploads.c.id.in_(over.scalar_subquery()))
-    ended = ended.values(status=UploadStatus.EXPIRED)
-    return len(session.execute(ended.returning(uploads.c.id)).all())
+    ids = session.execute(over).scalars().all()
+    session.execute(update(uploads).where(uploads.c.id.in_(ids)).values(status=UploadStatus.EXPIRED))
+    return len(ids)
 
 
 def useless_parts(session: Session, limit: int, upload_id: str | None = None) -> list[str]:
     """Up to `limit` parts of uploads that have ended, of all or of one."""
     ended = select(upload_parts.c.id).join_from(upload_parts, uploads)
-    ended = ended.where(uploads.c.status != UploadStatus.PENDING)
+    ended = ended.where(uploads.c.status.in_(ENDED))
     if upload_id is not None:
         ended = ended.where(uploads.c.id == upload_id)
     return list(session.execute(ended.limit(limit)).scalars())
@@ -91,9 +95,7 @@ def forget(session: Session, before: datetime, limit: int) -> int:
     Returns how many.
     """
     has_part = exists().where(upload_parts.c.upload_id == uploads.c.id)
-    old = select(uploads.c.id).where(
-        uploads.c.expires_at < before, uploads.c.status != UploadStatus.PENDING, ~has_part
-    )
+    old = select(uploads.c.id).where(uploads.c.expires_at < before, uploads.c.status.in_(ENDED), ~has_part)
     old = old.order_by(uploads.c.expires_at).limit(limit)
     gone = delete(uploads).where(uploads.c.id.in_(old.scalar_subquery()))
     return len(session.execute(gone.returning(uploads.c.id)).all())

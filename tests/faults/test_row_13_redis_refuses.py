@@ -10,6 +10,7 @@ import requests
 
 from headrace import dispatch
 from headrace.doctor import Level, diagnose
+from headrace.limits import HORIZON_SECONDS
 from tests import servers
 from tests.api_server import DEADLINE_SECONDS, serving
 from tests.batch_input import many
@@ -17,14 +18,15 @@ from tests.invariants import check
 from tests.pace import Limits
 from tests.plant import Plant
 from tests.simulated import eventually
+from worker.flights import LATE_SECONDS
 
 pytest_plugins = ["tests.databases"]
 
 RPM = 1200
-JOBS = 150
+JOBS = 300
 OTHER = "another-password"
 NOWHERE = "http://127.0.0.1:1/v1"
-HORIZON_SECONDS = 3.0  # calls that are booked already may still go
+BOOKED_SECONDS = HORIZON_SECONDS + LATE_SECONDS + 0.5  # so late may calls go that are booked already
 
 
 class Broken(NamedTuple):
@@ -84,7 +86,7 @@ def test_a_redis_that_refuses_is_told_and_stops_calls_until_it_is_repaired(own_p
     eventually(lambda: witness.count("received") > 5, 30)
 
     with redis.Redis.from_url(url) as client, serving(plant.settings) as api, fault(client, url) as broken:
-        time.sleep(HORIZON_SECONDS)
+        time.sleep(BOOKED_SECONDS)
         before = witness.count("received")
         told = requests.get(f"{api}/readyz", timeout=DEADLINE_SECONDS)
         found = diagnose(plant.settings_with(provider_url=NOWHERE))  # the witness hears no more

@@ -44,6 +44,8 @@ def upgrade() -> None:
     online.create_index(
         "files_expiring", "files", ["expires_at"], sqlite_where=EXPIRING, postgresql_where=EXPIRING
     )
+    online.create_index("files_listed", "files", ["api_key_id", "created_at", "id"])
+    online.create_index("batches_of_input", "batches", ["input_file_id"])
     _create_uploads()
     online.create_table(
         "provider_models",
@@ -76,7 +78,7 @@ def _create_uploads() -> None:
         sa.ForeignKeyConstraint(["api_key_id"], ["api_keys.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    online.create_index("uploads_expiring", "uploads", ["expires_at"])
+    online.create_index("uploads_expiring", "uploads", ["status", "expires_at"])
     online.create_table(
         "upload_parts",
         sa.Column("id", sa.String(), nullable=False),
@@ -92,6 +94,8 @@ def _create_uploads() -> None:
 def downgrade() -> None:
     for table in CREATED:
         op.drop_table(table)
+    op.drop_index("files_listed", "files")
+    op.drop_index("batches_of_input", "batches")
     op.drop_index("files_expiring", "files")
     op.drop_index("jobs_next", "jobs")
     for table, columns in ADDED.items():
