@@ -125,7 +125,8 @@ def test_a_list_that_cannot_be_written_leaves_what_was_known(store, asking, capl
         assert after(0) == 1
 
     assert known(store, "p") == OLD
-    assert len(caplog.messages) == 1
+    told = [record for record in caplog.records if record.name == "worker.provider_models"]
+    assert len(told) == 1  # psycopg may have a word of its own
     after(LOOK_SECONDS)
     assert known(store, "p") != OLD
 
