@@ -155,6 +155,14 @@ def test_a_line_that_is_too_long_is_skipped_like_any_other(ingest, store):
     assert bad["error"]["message"].endswith("(line 2)")
 
 
+@pytest.mark.parametrize("most", [100, 10_000])
+def test_a_blank_line_is_none_however_long_it_is(ingest, store, most):
+    batch = ingest(line("a"), b" " * 5000, b" " * 5000 + b"x", max_body_bytes=most + 100)
+
+    assert batch.total == 2
+    assert {job.line for job in store.jobs(batch.id)} == {1, 3}
+
+
 def test_of_lines_with_one_custom_id_the_first_keeps_it_good_or_bad(ingest, store):
     batch = ingest(line("a"), line("a"), line("b", method="GET"), line("b"), line("c"), line("a"))
 

@@ -40,9 +40,10 @@ def lines(
         while raw := file.readline(-1 if max_bytes is None else max_bytes + 1):
             number += 1
             too_long = max_bytes is not None and len(raw) > max_bytes
+            is_blank = not raw.strip()
             if too_long and not raw.endswith(b"\n"):
-                _skip_rest(file)
-            if too_long or raw.strip():
+                is_blank = _is_rest_blank(file) and is_blank
+            if not is_blank:
                 yield Line(number, raw, file.tell(), too_long)
             unbreathed += len(raw)
             if number % BREATH == 0 or unbreathed >= BREATH_BYTES or len(raw) >= LONG_LINE_BYTES:
@@ -50,11 +51,15 @@ def lines(
                 gevent.sleep(0)
 
 
-def _skip_rest(file: BinaryIO) -> None:
+def _is_rest_blank(file: BinaryIO) -> bool:
+    """Reads to the end of the line. What counts as a line must not depend on how long one may be."""
+    is_blank = True
     while piece := file.readline(PIECE_BYTES):
+        is_blank = is_blank and not piece.strip()
         gevent.sleep(0)
         if piece.endswith(b"\n"):
-            return
+            break
+    return is_blank
 
 
 def _newlines(file: BinaryIO, offset: int) -> int:
