@@ -1,11 +1,11 @@
 """What is seen at once of a file that is to be a batch's input (contract 1.2); the batch shows the rest."""
 
+from codecs import BOM_UTF8
 from pathlib import Path
 
 from headrace.errors import InvalidRequest
 from headrace.exact_json import loads_rounded
 
-BOM = b"\xef\xbb\xbf"
 REFUSAL = "Invalid file format for Batch API. Must be .jsonl"
 
 
@@ -30,7 +30,7 @@ def _fault(line: bytes, max_line_bytes: int) -> str | None:
     if len(line) > max_line_bytes:
         return f"its first line is longer than {max_line_bytes} bytes"
     try:
-        loads_rounded(line.removeprefix(BOM))  # where a byte order mark is a fault, the batch says so
+        loads_rounded(line.removeprefix(BOM_UTF8))  # where a byte order mark is a fault, the batch says so
     except ValueError as error:
         return f"its first line is not valid JSON ({error})"
     return None

@@ -7,6 +7,7 @@ rounded, `1e2` becomes `100.0`. And it refuses lone surrogates, which stand wher
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import orjson
@@ -82,6 +83,7 @@ def _decoded(text: str, make_object: MakeObject | None) -> Any:
         return _decoder(make_object, _integer).decode(text)
 
 
+@cache  # to make one costs nearly what reading a short line does
 def _decoder(make_object: MakeObject | None, parse_int: Callable[[str], Any] | None) -> json.JSONDecoder:
     return json.JSONDecoder(
         object_pairs_hook=make_object, parse_float=Number, parse_int=parse_int, parse_constant=_refuse

@@ -7,6 +7,8 @@ import requests
 from headrace import __version__
 from headrace.config import Provider
 
+CHUNK_BYTES = 64 * 1024
+
 
 def new_session(provider: Provider) -> requests.Session:
     """A session with the provider's key. Its user gives timeouts, and `allow_redirects=False`."""
@@ -18,6 +20,17 @@ def new_session(provider: Provider) -> requests.Session:
     if key:
         session.headers["Authorization"] = f"Bearer {key}"
     return session
+
+
+def body_of(response: requests.Response, most_bytes: int) -> bytes | None:
+    """The body of a streamed answer; None as soon as it has more than `most_bytes`."""
+    parts, size = [], 0
+    for part in response.raw.stream(CHUNK_BYTES, decode_content=True):
+        parts.append(part)
+        size += len(part)
+        if size > most_bytes:
+            return None
+    return b"".join(parts)
 
 
 class _Session(requests.Session):

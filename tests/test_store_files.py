@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import insert, text
 
 from headrace.clock import now
 from headrace.ids import MILLISECOND, new_id, time_of
 from headrace.models import File
 from headrace.states import BatchStatus
 from headrace.store import files, tables
+from tests.plans import plans_of
 
 pytest_plugins = ["tests.databases"]
 
@@ -111,8 +112,11 @@ def test_the_file_behind_which_a_list_goes_on_may_be_one_whose_time_is_over(stor
 def test_a_page_costs_the_same_however_many_files_there_are(store, newest_first):
     ids = fill(store, 10_000)
 
-    shown = plan(store, lambda: page(store, after=ids[5000], limit=20, newest_first=newest_first))
+    *_, steps = plans_of(
+        store.db, "files", lambda: page(store, after=ids[5000], limit=20, newest_first=newest_first)
+    )
 
+    shown = "\n".join(steps)
     assert "files_listed" in shown
     assert "sort" not in shown.lower()
     assert "temp b-tree" not in shown.lower()
@@ -131,26 +135,6 @@ def fill(store, count):
         session.execute(insert(tables.files), made)
         session.execute(text("ANALYZE files"))
     return ids
-
-
-def plan(store, action):
-    """The database's plan for the last SELECT of an action."""
-    asked = []
-    engine = store.db.engine
-
-    def note(_connection, _cursor, statement, parameters, *_):
-        asked.append((statement, parameters))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        action()
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-    explain = "EXPLAIN QUERY PLAN " if engine.dialect.name == "sqlite" else "EXPLAIN "
-    statement, parameters = asked[-1]
-    with store.db.read() as session:
-        told = session.connection().exec_driver_sql(explain + statement, parameters)
-        return "\n".join(str(row[-1]) for row in told)
 
 
 def test_files_are_listed_by_purpose(store):

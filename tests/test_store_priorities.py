@@ -8,6 +8,7 @@ from sqlalchemy import delete, event, insert, text
 from headrace.clock import now
 from headrace.states import JobState
 from headrace.store import jobs, tables
+from tests.plans import plans_of
 from tests.scene import LANE, WORKER, new_job
 
 pytest_plugins = ["tests.databases"]
@@ -125,26 +126,9 @@ def backlog(store, count=ROWS):
         session.execute(text("ANALYZE"))
 
 
-def plans_of(store, action):
+def shown_plans(store, action):
     """The database's plan for each SELECT of an action, as text."""
-    asked = []
-    engine = store.db.engine
-
-    def note(_connection, _cursor, statement, parameters, *_):
-        asked.append((statement, parameters))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        action()
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-    explain = "EXPLAIN QUERY PLAN " if engine.dialect.name == "sqlite" else "EXPLAIN "
-    with store.db.read() as session:
-        return [
-            "\n".join(str(row[-1]) for row in session.connection().exec_driver_sql(explain + one, values))
-            for one, values in asked
-            if "jobs" in one and one.startswith(("SELECT", "WITH"))
-        ]
+    return ["\n".join(steps) for steps in plans_of(store.db, "jobs", action)]
 
 
 def steps_of(store, action):
@@ -174,7 +158,7 @@ def steps_of(store, action):
 def test_a_claim_reads_neither_the_backlog_nor_what_is_not_due(store):
     backlog(store)
 
-    plans = plans_of(store, lambda: claimed(store, 10))
+    plans = shown_plans(store, lambda: claimed(store, 10))
 
     assert len(plans) == 4, "the priorities, and a look at each of the three"
     for plan in plans:
@@ -207,5 +191,5 @@ def test_what_is_due_next_is_found_by_the_time_alone(store):
         with store.db.read() as session:
             jobs.next_due(session, LANE)
 
-    (plan,) = plans_of(store, ask)
+    (plan,) = shown_plans(store, ask)
     assert "jobs_due" in plan

@@ -1,12 +1,12 @@
 """Jobs as their owners see them."""
 
 import pytest
-from sqlalchemy import event
 from sqlalchemy.exc import InvalidRequestError
 
 from headrace.states import JobState
 from headrace.store import reading
 from headrace.store.reading import Filter
+from tests.plans import plans_of
 from tests.scene import retried, succeeded
 
 pytest_plugins = ["tests.databases"]
@@ -94,7 +94,7 @@ STATES = [None, *JobState]
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 def test_a_page_of_a_batch_is_found_by_the_batch_and_not_among_all_jobs_of_its_key(store, state, after):
-    plan = plan_of(store, lambda: page(store, Filter("batch_1", state), after=after))
+    *_, plan = plans_of(store.db, "jobs", lambda: page(store, Filter("batch_1", state), after=after))
 
     found = [
         step
@@ -103,20 +103,3 @@ def test_a_page_of_a_batch_is_found_by_the_batch_and_not_among_all_jobs_of_its_k
     ]
     assert len(found) == 1
     assert "batch_id=?" in found[0], plan
-
-
-def plan_of(store, read):
-    """How SQLite goes about the last statement of `read`."""
-    ran = []
-
-    def note(_connection, _cursor, statement, parameters, *_):
-        ran.append((statement, parameters))
-
-    event.listen(store.db.engine, "before_cursor_execute", note)
-    try:
-        read()
-    finally:
-        event.remove(store.db.engine, "before_cursor_execute", note)
-    statement, parameters = ran[-1]
-    with store.db.engine.connect() as connection:
-        return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]

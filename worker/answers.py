@@ -1,5 +1,6 @@
 """What stands in an answer: its JSON, its error, when to come back. Nothing here judges."""
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -10,7 +11,6 @@ import orjson
 
 from headrace.exact_json import loads_rounded
 
-BOM = "\ufeff".encode()
 EXCERPT_CHARACTERS = 500
 EMPTY_ACCOUNT_CODES = frozenset(
     {
@@ -31,7 +31,7 @@ def json_object(body: bytes) -> dict[str, Any] | None:
 
 def text_of(body: bytes) -> str:
     """A body that was parsed, and so is UTF-8. A byte order mark before it is no part of its JSON."""
-    return body.removeprefix(BOM).decode()
+    return body.removeprefix(BOM_UTF8).decode()
 
 
 def envelope(body: bytes, code: str | None) -> str:
@@ -132,7 +132,7 @@ def _words(value: Any) -> str:
 
 def _parsed(body: bytes) -> Any:
     try:
-        return loads_rounded(body.removeprefix(BOM))
+        return loads_rounded(body.removeprefix(BOM_UTF8))
     except ValueError:
         return None
 

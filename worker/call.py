@@ -17,11 +17,10 @@ from urllib3.exceptions import HTTPError, LocationValueError, NewConnectionError
 from headrace.config import Provider, Route
 from headrace.exact_json import dumps, loads, loads_rounded
 from headrace.failpoints import failpoint
-from headrace.provider_session import new_session
+from headrace.provider_session import body_of, new_session
 from worker.connections import Adapter
 
 CONNECT_SECONDS = 10.0
-CHUNK_BYTES = 64 * 1024
 UNSENDABLE = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
@@ -113,13 +112,10 @@ class Caller:
             return self._read(response)
 
     def _read(self, response: requests.Response) -> Result:
-        parts, size = [], 0
-        for part in response.raw.stream(CHUNK_BYTES, decode_content=True):
-            parts.append(part)
-            size += len(part)
-            if size > self._max_answer_bytes:
-                return Lost("answer_too_large", f"The answer is larger than {self._max_answer_bytes} bytes")
-        return Answer(response.status_code, response.headers, b"".join(parts))
+        body = body_of(response, self._max_answer_bytes)
+        if body is None:
+            return Lost("answer_too_large", f"The answer is larger than {self._max_answer_bytes} bytes")
+        return Answer(response.status_code, response.headers, body)
 
     def _session(self, provider: Provider) -> requests.Session:
         session = self._sessions.get(provider.name)

@@ -1,5 +1,6 @@
 """The lines of a batch's input, read one by one; one that is too long is never held whole."""
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -10,7 +11,6 @@ PIECE_BYTES = 1 << 20
 BREATH = 500  # lines after which others may run
 BREATH_BYTES = 1 << 20  # or after so many bytes
 LONG_LINE_BYTES = 1 << 16  # or after a line of so many: work on one byte can be much
-BOM = b"\xef\xbb\xbf"  # Windows tools begin files with it
 
 
 class Line(NamedTuple):
@@ -35,7 +35,7 @@ def lines(
     """
     with source.open("rb") as file:
         number, unbreathed = _newlines(file, offset), 0
-        if skip_bom and not offset and file.read(len(BOM)) != BOM:
+        if skip_bom and not offset and file.read(len(BOM_UTF8)) != BOM_UTF8:
             file.seek(0)
         while raw := file.readline(-1 if max_bytes is None else max_bytes + 1):
             number += 1

@@ -9,13 +9,12 @@ from urllib3.exceptions import HTTPError
 
 from headrace.bodies import is_name
 from headrace.config import Provider
-from headrace.provider_session import new_session
+from headrace.provider_session import body_of, new_session
 from headrace.store.provider_models import Served
 
 SECONDS = 10.0
 MOST_BYTES = 4 * 1024 * 1024
 MOST_MODELS = 10_000
-CHUNK_BYTES = 64 * 1024
 LATEST = 2**53  # what JSON readers take for a whole number
 
 
@@ -67,16 +66,10 @@ def _asked(provider: Provider) -> tuple[int, bytes]:
     with new_session(provider) as session:
         url = f"{provider.base_url}/models"
         with session.get(url, timeout=SECONDS, allow_redirects=False, stream=True) as response:
-            return response.status_code, _read(response)
-
-
-def _read(response: requests.Response) -> bytes:
-    body = b""
-    for part in response.raw.stream(CHUNK_BYTES, decode_content=True):
-        body += part
-        if len(body) > MOST_BYTES:
-            raise NoList(f"an answer of more than {MOST_BYTES} bytes")
-    return body
+            body = body_of(response, MOST_BYTES)
+            if body is None:
+                raise NoList(f"an answer of more than {MOST_BYTES} bytes")
+            return response.status_code, body
 
 
 def _entries(document: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 from array import array
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,6 @@ from headrace.errors import HeadraceError
 from headrace.exact_json import dumps, loads_rounded
 from headrace.lines import FIELDS, check_request
 
-BOM = b"\xef\xbb\xbf"
 TEXT_SUFFIX = ".txt"
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 SHOWN_FAULTS = 20
@@ -169,7 +169,7 @@ class Conversion:
 
     def _lines(self) -> Iterator[_Line]:
         with self._source.path.open("rb") as file:
-            if file.read(len(BOM)) != BOM:
+            if file.read(len(BOM_UTF8)) != BOM_UTF8:
                 file.seek(0)
             limit = self._rules.max_line_bytes
             for number in itertools.count(1):
