@@ -1,3 +1,3 @@
 """headrace: bulk LLM completions under rate limits, with nothing lost and every call explained."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

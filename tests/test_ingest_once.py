@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,12 +12,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from headrace.config import load_config
 from headrace.settings import Settings
 from headrace.states import BatchStatus, JobState
 from headrace.store import batches, jobs
 from tests.batch_input import given, ingesting, line, many
 from tests.scene import new_job
 from tests.simulated import eventually
+from worker.ingest import Ingest
+from worker.stopping import StopFlag
 
 pytest_plugins = ["tests.databases", "tests.hints"]
 pytestmark = pytest.mark.usefixtures("hints")
@@ -71,6 +75,18 @@ def test_ingests_of_one_batch_at_once_neither_repeat_nor_lose_a_line(store, sett
     ingesting(store, settings, batch_id).run()  # each gives way to the others, perhaps all of them
 
     assert_every_line_is_there_once(store, batch_id, 3000)
+
+
+def test_a_worker_that_stops_leaves_the_input_to_others(store, settings):
+    batch_id, stop = given(store, settings, *many(3)), StopFlag()
+    stop.set(grace_seconds=60)
+    signal.setitimer(signal.ITIMER_REAL, 0)  # the watchdog is not for the process of these tests
+
+    Ingest(batch_id, store.db, settings, load_config(settings), stop).run()
+
+    assert store.batch_row(batch_id).status == BatchStatus.VALIDATING
+    ingesting(store, settings, batch_id).run()
+    assert_every_line_is_there_once(store, batch_id, 3)
 
 
 def test_a_killed_ingest_is_taken_up_where_it_was(store, settings, redis_client_url):

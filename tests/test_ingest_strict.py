@@ -52,6 +52,14 @@ def test_an_input_for_one_model_runs(ingest):
     assert (batch.status, batch.ingested, batch.model) == (BatchStatus.IN_PROGRESS, 3, "small-model")
 
 
+@pytest.mark.parametrize("end", [b"", b"\r", b" \t"])
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_byte_order_mark_alone_is_no_line(ingest, end, strict):
+    batch = ingest(BOM + end, line("a"), strict=strict)
+
+    assert (batch.status, batch.total, batch.ingested) == (BatchStatus.IN_PROGRESS, 1, 1)
+
+
 def test_a_byte_order_mark_makes_the_first_line_bad(ingest):
     first = BOM + json.dumps(line("a")).encode()
 

@@ -17,7 +17,7 @@ from tests import batch_input
 from tests.any_json import PATIENTLY
 from tests.exactly import DOCUMENTS, STRINGS, exactly, member
 from worker.input_lines import lines
-from worker.judge import Judge, Rules
+from worker.line_check import LineCheck, LineRules
 from worker.review import Review
 
 pytest_plugins = ["tests.databases", "tests.hints"]
@@ -180,14 +180,14 @@ def written(folder: Path, content):
 @given(inputs())
 def test_every_bad_line_of_an_input_is_told_by_its_number_and_every_good_one_is_taken(tmp_path, given_input):
     content, good, bad = given_input
-    judge = Judge(Rules(CHAT, any_model, MAX_BYTES))
+    check = LineCheck(LineRules(CHAT, any_model, MAX_BYTES))
     review, jobs = Review(len(content)), {}
 
     for line in lines(written(tmp_path, content), max_bytes=MAX_BYTES):
-        judged = judge.judge(line)
-        review.add(line.number, judged)
-        if isinstance(judged, NewJob):
-            jobs[judged.line] = judged
+        checked = check.next(line)
+        review.add(line.number, checked)
+        if isinstance(checked, NewJob):
+            jobs[checked.line] = checked
 
     told = [error["line"] for error in review.errors() if error["line"] is not None]
     assert told == sorted(set(told))

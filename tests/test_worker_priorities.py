@@ -1,6 +1,7 @@
 """A batch of a higher priority overtakes one that runs, in a worker that is real."""
 
 from headrace import dispatch
+from headrace.clock import now
 from headrace.states import BatchStatus
 from tests.batch_input import given, line, many
 from tests.invariants import check
@@ -10,6 +11,7 @@ from tests.witness import attempts_of
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
 LOW, HIGH = 240, 20
+BOOKED_AHEAD = 3  # at 30 RPM: the slots of two seconds, and two jobs that are held for the next one
 
 
 def submitted(plant, priority, *lines, **values):
@@ -37,6 +39,21 @@ def test_a_later_batch_of_a_higher_priority_overtakes_the_one_that_runs(plant):
     last = departures(plant, high)[-1]
     behind = sum(departed > last for departed in departures(plant, low))
     assert behind > LOW / 3
+
+
+def test_where_the_quota_is_slow_a_higher_priority_waits_for_what_has_a_slot_alone(plant):
+    plant.provider()
+    plant.worker(rpm=30)
+    low = submitted(plant, 0, *many(20))
+    eventually(lambda: plant.store.batch_row(low).succeeded >= 2, 60)
+
+    asked_at = now()
+    high = submitted(plant, 50, *many(1))
+
+    assert plant.finished(high, 60).succeeded == 1
+    (departed,) = departures(plant, high)
+    between = [at for at in departures(plant, low) if asked_at < at < departed]
+    assert len(between) <= BOOKED_AHEAD
 
 
 def test_bad_lines_of_a_batch_are_results_while_the_others_run(plant):

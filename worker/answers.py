@@ -34,7 +34,7 @@ def text_of(body: bytes) -> str:
     return body.removeprefix(BOM_UTF8).decode()
 
 
-def envelope(body: bytes, code: str | None) -> str:
+def in_envelope(body: bytes, code: str | None) -> str:
     """The provider's body if it is a JSON object, else its beginning as an error envelope."""
     if json_object(body) is not None:
         return text_of(body)
@@ -42,7 +42,7 @@ def envelope(body: bytes, code: str | None) -> str:
     return orjson.dumps({"error": error}).decode()
 
 
-def error_of(body: bytes) -> Mapping[str, Any]:
+def error_in(body: bytes) -> Mapping[str, Any]:
     """The fields of the error that a body tells; what is no error object becomes its `message`."""
     document = json_object(body) or {}
     error = document.get("error", document)

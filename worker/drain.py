@@ -16,7 +16,7 @@ from headrace.db import Database
 from headrace.errors import Unavailable
 from headrace.failpoints import failpoint
 from headrace.ids import new_id
-from headrace.limits import Ask, Limiter
+from headrace.limits import HORIZON_SECONDS, Ask, Limiter
 from headrace.store.jobs import Claim, Departure, claim, next_due, release
 from headrace.tokens import tokens_at_most
 from headrace.usage import NO_USAGE, Usage
@@ -33,12 +33,13 @@ log = logging.getLogger(__name__)
 
 LENGTH_SECONDS = 30.0
 LARGEST_SLICE = 200
-SMALLEST_SLICE = 10
+FIRST_SLICE = 10
 PACED_WINDOW = 2000
 UNPACED_WINDOW = 100
 REBOOK_EARLY_SECONDS = 1.0
 SHORTEST_PAUSE_SECONDS = 0.05
-LONGEST_HOLD_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 5.0
+LONGEST_HOLD_SECONDS = HORIZON_SECONDS + 1.0  # longer, what is claimed would bar a higher priority
 RETRY_SECONDS = 1.0
 
 
@@ -62,7 +63,7 @@ class Drain:
         self._tools = tools
         self._estimator = Estimator()
         self._claimed: deque[Claim] = deque()
-        self._slice = SMALLEST_SLICE
+        self._slice = FIRST_SLICE
         self._under_way: dict[str, tuple[int, str]] = {}
         self._book_at = 0.0
         self._welcome = False
@@ -162,11 +163,10 @@ class Drain:
         if wait is None:
             self._slice = min(LARGEST_SLICE, self._slice * 2)
             return SHORTEST_PAUSE_SECONDS if len(self._under_way) < self._window() else LENGTH_SECONDS
-        self._slice = max(SMALLEST_SLICE, min(LARGEST_SLICE, 2 * granted))
+        self._slice = max(1, min(LARGEST_SLICE, 2 * granted))
         # A long wait may turn out shorter: a large request is settled, or somebody repairs the account.
-        pause = min(max(SHORTEST_PAUSE_SECONDS, wait - REBOOK_EARLY_SECONDS), LONGEST_HOLD_SECONDS)
-        if wait > LONGEST_HOLD_SECONDS:
-            self._release(pause)
+        pause = min(max(SHORTEST_PAUSE_SECONDS, wait - REBOOK_EARLY_SECONDS), LONGEST_PAUSE_SECONDS)
+        self._release(pause, keep=0 if wait > LONGEST_HOLD_SECONDS else self._slice)
         # Not before what was released is due again: else jobs of a lower priority would take its slots.
         self._book_at = time.monotonic() + pause
         return pause
@@ -191,10 +191,12 @@ class Drain:
         self._under_way.pop(attempt_id, None)
         self._changed.set()
 
-    def _release(self, delay_seconds: float) -> None:
-        """Put back what is claimed and has no slot, due after `delay_seconds`."""
-        if not self._claimed:
+    def _release(self, delay_seconds: float, keep: int = 0) -> None:
+        """Put back what is claimed and has no slot, all but the first `keep`, due after `delay_seconds`."""
+        over = list(self._claimed)[keep:]
+        if not over:
             return
         with self._tools.db.begin() as session:
-            release(session, list(self._claimed), now() + timedelta(seconds=delay_seconds))
-        self._claimed.clear()
+            release(session, over, now() + timedelta(seconds=delay_seconds))
+        for _ in over:
+            self._claimed.pop()

@@ -18,8 +18,9 @@ from headrace.models import Batch
 from headrace.settings import Settings
 from headrace.states import BATCH_FINAL, BatchStatus
 from headrace.store import batches, files, jobs, refusing, workers
+from headrace.versions import is_older
 from worker.input_lines import lines
-from worker.judge import Judge, Rules
+from worker.line_check import LineCheck, LineRules
 from worker.review import Review
 from worker.slices import Slice, slices
 from worker.stopping import StopFlag
@@ -30,7 +31,11 @@ SHORTENED = Fault("invalid_request", "The input file has lost lines since it was
 
 
 class Ingest:
-    """Reads the input of one batch. It goes on where a crash or a second ingest left it."""
+    """Reads the input of one batch. It goes on where a crash or a second ingest left it.
+
+    Workers of the release before may know less of what a line can be, and any worker may go on with what
+    another has begun. So as long as such live, inputs are begun by them alone.
+    """
 
     def __init__(
         self, batch_id: str, db: Database, settings: Settings, config: Config, stop: StopFlag
@@ -45,9 +50,13 @@ class Ingest:
         """Bring the batch to `in_progress` or `failed`, and its lines into the table of jobs."""
         with self._db.read() as session:
             batch = batches.get(session, self._batch_id)
+            versions = workers.versions(session)
         if batch is None or batch.status in BATCH_FINAL:
             return
         if batch.in_progress_at is None:
+            if any(map(is_older, versions)):
+                log.info("%s is left to the workers of an older release, while these live", batch.id)
+                return
             batch = self._validate(batch)
         if batch.in_progress_at is not None:
             self._insert(batch)
@@ -57,17 +66,19 @@ class Ingest:
         if source is None:
             return self._begin(batch, [_gone(batch).as_error(None)], 0, None)
         rules = self._rules(batch)
-        review, judge = Review(self._settings.max_batch_lines), Judge(rules)
+        review, check = Review(self._settings.max_batch_lines), LineCheck(rules)
         for line in lines(source, max_bytes=rules.max_bytes, skip_bom=not rules.strict):
+            if self._stop.is_set():
+                return batch
             if review.is_full():
                 review.refuse_more()
                 break
-            review.add(line.number, judge.judge(line))
+            review.add(line.number, check.next(line))
         errors = review.fatal() if batch.skip_invalid else review.errors()
         return self._begin(batch, errors, review.total, review.model)
 
-    def _rules(self, batch: Batch) -> Rules:
-        return Rules(
+    def _rules(self, batch: Batch) -> LineRules:
+        return LineRules(
             endpoint=batch.endpoint,
             knows_model=lambda model: self._config.route(model) is not None,
             max_bytes=self._settings.max_body_bytes,

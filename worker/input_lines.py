@@ -3,6 +3,7 @@
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
+from string import whitespace
 from typing import BinaryIO, NamedTuple
 
 import gevent
@@ -11,6 +12,7 @@ PIECE_BYTES = 1 << 20
 BREATH = 500  # lines after which others may run
 BREATH_BYTES = 1 << 20  # or after so many bytes
 LONG_LINE_BYTES = 1 << 16  # or after a line of so many: work on one byte can be much
+NOTHING = BOM_UTF8 + whitespace.encode()
 
 
 class Line(NamedTuple):
@@ -31,7 +33,7 @@ def lines(
     """The lines from a byte offset on, numbered from the start of the file; blank ones are left out.
 
     One of more than `max_bytes`, its end included, is `too_long`. A byte order mark at the start of the file
-    belongs to no line, unless it is not to be skipped. Others run while it reads.
+    belongs to no line, unless it is not to be skipped; alone it makes none. Others run while it reads.
     """
     with source.open("rb") as file:
         number, unbreathed = _newlines(file, offset), 0
@@ -40,7 +42,7 @@ def lines(
         while raw := file.readline(-1 if max_bytes is None else max_bytes + 1):
             number += 1
             too_long = max_bytes is not None and len(raw) > max_bytes
-            is_blank = not raw.strip()
+            is_blank = not raw.strip(NOTHING if number == 1 else None)
             if too_long and not raw.endswith(b"\n"):
                 is_blank = _is_rest_blank(file) and is_blank
             if not is_blank:

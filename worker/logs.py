@@ -16,6 +16,7 @@ def set_up_logs(level: str) -> None:
     sys.__stderr__ = sys.stderr = _Unfailing(2)  # type: ignore[assignment,misc]
     logging.basicConfig(stream=sys.stderr, level=level.upper(), format=FORMAT, force=True)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # a full pool is no event
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # what it warns of, it raises too
     for chatty in ("celery.app.trace", "celery.worker.strategy", "kombu", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 

@@ -18,6 +18,7 @@ from headrace.ids import new_id
 from headrace.limits import Limiter, connect
 from headrace.settings import Settings
 from headrace.store import workers
+from worker.alone import Alone
 from worker.call import Caller
 from worker.departures import Departures
 from worker.drain import Drain, Tools
@@ -46,9 +47,10 @@ class Process:
         self.settings = settings
         self.config: Config = load_config(settings)
         self.db = Database(settings.database)
-        self.stop = StopFlag()
-        self.worker_id = os.environ.get("HEADRACE_WORKER_ID") or new_id("worker_")
         redis = connect(settings.redis_url)
+        self.stop = StopFlag()
+        self.alone = Alone(redis)
+        self.worker_id = os.environ.get("HEADRACE_WORKER_ID") or new_id("worker_")
         limiter = Limiter(redis)
         caller = Caller(
             timeout_seconds=settings.call_timeout_seconds, max_answer_bytes=settings.max_answer_bytes
@@ -68,7 +70,6 @@ class Process:
         first = (self._replay.look, ProviderModels(self.db, self.config, self.stop).look)
         self.sweeper = Sweeper(self.db, redis, self.stop, watch, settings.files_dir, first)
         self._drains: dict[str, Drain] = {}
-        self._batches: set[str] = set()
 
     def start(self) -> None:
         """Make the worker known and start what runs as long as it does."""
@@ -89,16 +90,6 @@ class Process:
             drain.nudge()
         elif drain.run():
             wake(lane)
-
-    def alone(self, batch_id: str, work: Callable[[], None]) -> None:
-        """Do `work` on a batch, unless this process is at that batch already."""
-        if batch_id in self._batches:
-            return
-        self._batches.add(batch_id)
-        try:
-            work()
-        finally:
-            self._batches.discard(batch_id)
 
     def stop_claiming(self) -> None:
         """Take on nothing more; what departed may end within the grace."""

@@ -26,14 +26,14 @@ class Review:
         """There is one more: the input is not read to its end."""
         self.total += 1
 
-    def add(self, number: int, judged: NewJob | Fault) -> None:
+    def add(self, number: int, checked: NewJob | Fault) -> None:
         """Take in one line."""
         self.total += 1
-        if isinstance(judged, NewJob):
+        if isinstance(checked, NewJob):
             if len(self._models) < 2:
-                self._models.add(judged.lane)
+                self._models.add(checked.lane)
         elif len(self._errors) < MOST_FAULTS:
-            self._errors.append(judged.as_error(number))
+            self._errors.append(checked.as_error(number))
         else:
             self._left_out += 1
 

@@ -9,7 +9,7 @@ from headrace.models import Batch
 from headrace.store.jobs import NewJob
 from headrace.store.refusing import BadLine
 from worker.input_lines import Line, lines
-from worker.judge import Judge, Rules, alone, names_of
+from worker.line_check import LineCheck, LineRules, job_of, names_of
 
 MOST_LINES = 500
 MOST_BYTES = 8 * 1024 * 1024  # and one line more
@@ -39,18 +39,18 @@ class Slice:
         return self.lines >= MOST_LINES or self.bytes >= MOST_BYTES
 
 
-def slices(source: Path, batch: Batch, rules: Rules) -> Iterator[Slice]:
+def slices(source: Path, batch: Batch, rules: LineRules) -> Iterator[Slice]:
     """The lines of a batch's input that are no rows yet: what cannot run ends the reading or is skipped."""
     read = _skipping(source, batch, rules) if batch.skip_invalid else _until_a_fault(source, batch, rules)
     slice_ = Slice(batch.ingest_offset)
-    for line, judged in read:
-        if isinstance(judged, Fault):
-            slice_.broken = (line.number, judged)
+    for line, checked in read:
+        if isinstance(checked, Fault):
+            slice_.broken = (line.number, checked)
             break
-        if isinstance(judged, NewJob):
-            slice_.jobs.append(judged)
+        if isinstance(checked, NewJob):
+            slice_.jobs.append(checked)
         else:
-            slice_.bad.append(judged)
+            slice_.bad.append(checked)
         slice_.end, slice_.bytes = line.end, slice_.bytes + len(line.raw)
         if slice_.is_full:
             yield slice_
@@ -59,20 +59,20 @@ def slices(source: Path, batch: Batch, rules: Rules) -> Iterator[Slice]:
         yield slice_
 
 
-def _until_a_fault(source: Path, batch: Batch, rules: Rules) -> Iterator[tuple[Line, NewJob | Fault]]:
+def _until_a_fault(source: Path, batch: Batch, rules: LineRules) -> Iterator[tuple[Line, NewJob | Fault]]:
     """Lines that were found to be good: settings that changed since then take none of them back."""
     known = rules._replace(knows_model=lambda _: True)
     unread = lines(source, batch.ingest_offset, skip_bom=not rules.strict)
-    return ((line, alone(line, known)) for line in unread)
+    return ((line, job_of(line, known)) for line in unread)
 
 
-def _skipping(source: Path, batch: Batch, rules: Rules) -> Iterator[tuple[Line, NewJob | BadLine]]:
-    """Good and bad lines. Those that are rows already are read again: the others are judged beside them."""
-    judge = Judge(rules)
+def _skipping(source: Path, batch: Batch, rules: LineRules) -> Iterator[tuple[Line, NewJob | BadLine]]:
+    """Good and bad lines. Those that are rows already are read again: the others are checked beside them."""
+    check = LineCheck(rules)
     for line in lines(source, max_bytes=rules.max_bytes, skip_bom=not rules.strict):
-        judged = judge.judge(line)
+        checked = check.next(line)
         if line.end > batch.ingest_offset:
-            yield line, _bad(line, judged) if isinstance(judged, Fault) else judged
+            yield line, _bad(line, checked) if isinstance(checked, Fault) else checked
 
 
 def _bad(line: Line, fault: Fault) -> BadLine:

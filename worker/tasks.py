@@ -36,7 +36,7 @@ def ingest(batch_id: str) -> None:
     here = process()
     reader = Ingest(batch_id, here.db, here.settings, here.config, here.stop)
     with _told(f"the input of {batch_id}"):
-        here.alone(batch_id, reader.run)
+        here.alone.do(f"ingest:{batch_id}", reader.run)
 
 
 @app.task(name=FINALISE)
@@ -44,7 +44,7 @@ def finalise_batch(batch_id: str) -> None:
     """Write the files of a batch that is done."""
     here = process()
     with _told(f"the files of {batch_id}"):
-        here.alone(batch_id, lambda: finalise(batch_id, here.db, here.settings.files_dir))
+        here.alone.do(f"finalise:{batch_id}", lambda: finalise(batch_id, here.db, here.settings.files_dir))
 
 
 @app.task(name=SWEEP)

@@ -12,9 +12,9 @@ from headrace.usage import NO_USAGE, Usage, usage_of
 from worker.answers import (
     clean,
     code_of,
-    envelope,
-    error_of,
+    error_in,
     excerpt,
+    in_envelope,
     is_empty_account,
     is_too_large,
     json_object,
@@ -146,7 +146,7 @@ def _is_result(body: Mapping[str, Any], endpoint: str, usage: Usage | None) -> b
 
 def _refused_or_failed(answer: Answer, around: Circumstances) -> Verdict:
     is_redirect = answer.status in REDIRECTS
-    error = redirect_of(answer.headers) if is_redirect else error_of(answer.body)
+    error = redirect_of(answer.headers) if is_redirect else error_in(answer.body)
     if answer.status == 429 and is_too_large(error):
         return _final(answer, error)
     if answer.status in ONE_REQUEST_STATUSES and around.welcome:
@@ -161,7 +161,7 @@ def _refused_or_failed(answer: Answer, around: Circumstances) -> Verdict:
             code=code_of(error),
             message=message_of(error),
             status=answer.status,
-            answer=envelope(answer.body, code_of(error)),
+            answer=in_envelope(answer.body, code_of(error)),
         )
     return _final(answer, error)
 
@@ -230,7 +230,7 @@ def _final(answer: Answer, error: Mapping[str, Any]) -> Verdict:
         Outcome.FAILED,
         usage_of(json_object(answer.body) or {}) or NO_USAGE,
         status=answer.status,
-        answer=envelope(answer.body, code_of(error)),
+        answer=in_envelope(answer.body, code_of(error)),
         code=code_of(error),
         message=message_of(error),
     )

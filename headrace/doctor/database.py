@@ -13,6 +13,7 @@ from headrace.doctor.findings import Finding, ok, warning, wrong
 from headrace.doctor.writing import SUBJECT, look_at_writing, reason
 from headrace.migrations import Standing, standing
 from headrace.sqlite import SAFE_SQLITE
+from headrace.versions import numbers
 
 PINGS = 5
 SLOW_SECONDS = 0.1
@@ -72,17 +73,13 @@ def _kind(database: Database) -> Finding:
     with database.read() as session:
         version = str(session.execute(text(f"SELECT {ask}")).scalar_one()).split()[0]
     said = f"{_place(database.engine)}, version {version}"
-    if database.engine.dialect.name == "sqlite" and _numbers(version) < SAFE_SQLITE:
+    if database.engine.dialect.name == "sqlite" and numbers(version) < SAFE_SQLITE:
         return wrong(
             SUBJECT, f"{said}, can corrupt its write-ahead log", "install pysqlite3, or use PostgreSQL"
         )
-    if database.engine.dialect.name != "sqlite" and _numbers(version) < WANTED_POSTGRES:
+    if database.engine.dialect.name != "sqlite" and numbers(version) < WANTED_POSTGRES:
         return warning(SUBJECT, f"{said}, is out of support", "upgrade PostgreSQL")
     return ok(SUBJECT, said)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 def _distance(database: Database) -> Finding:

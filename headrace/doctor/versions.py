@@ -2,11 +2,11 @@
 
 import importlib.metadata
 import platform
-import re
 from collections.abc import Iterator
 
 from headrace import __version__
 from headrace.doctor.findings import Finding, ok, wrong
+from headrace.versions import numbers
 
 SUBJECT = "versions"
 OLDEST = {"celery": (5, 7), "kombu": (5, 7)}  # older ones can hang after a lost broker connection
@@ -18,10 +18,6 @@ def look_at_versions() -> Iterator[Finding]:
     listed = ", ".join(f"{name} {version}" for name, version in found.items())
     yield ok(SUBJECT, f"headrace {__version__}, Python {platform.python_version()}, {listed}")
     for name, oldest in OLDEST.items():
-        if _numbers(found[name]) < oldest:
+        if numbers(found[name]) < oldest:
             what = f"{name} {found[name]} can hang after a lost connection to the broker"
             yield wrong(SUBJECT, what, f"install {name} {'.'.join(map(str, oldest))} or newer")
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])

@@ -61,6 +61,11 @@ def alive(session: Session, since: datetime) -> int:
     return int(session.execute(counted).scalar_one())
 
 
+def versions(session: Session) -> set[str]:
+    """The versions of the workers that are not given up."""
+    return set(session.execute(select(workers.c.version).distinct()).scalars())
+
+
 def open_lanes(session: Session, names: Sequence[str]) -> None:
     """Make sure that the sweep knows these lanes."""
     if not names:

@@ -15,7 +15,7 @@ DIGEST_BYTES = 16
 THREAD_BYTES = 1 << 20  # a line of so many takes a second or more: heartbeats go on beside a thread
 
 
-class Rules(NamedTuple):
+class LineRules(NamedTuple):
     """What lines must obey besides being well-formed. `strict`: as OpenAI has it, one model an input."""
 
     endpoint: str
@@ -31,31 +31,31 @@ class Names(NamedTuple):
     model: str | None = None
 
 
-class Judge:
+class LineCheck:
     """Takes in all lines of an input, from the first one on: what it says follows from them alone.
 
     A custom_id belongs to the first line that has it, good or bad, and is kept as a digest.
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: LineRules) -> None:
         self._rules = rules
         self._seen: set[bytes] = set()
         self._model: str | None = None
 
-    def judge(self, line: Line) -> NewJob | Fault:
+    def next(self, line: Line) -> NewJob | Fault:
         """The next line's job, or why there is none."""
-        judged = alone(line, self._rules)
-        names = Names(judged.custom_id, judged.lane) if isinstance(judged, NewJob) else names_of(line)
+        checked = job_of(line, self._rules)
+        names = Names(checked.custom_id, checked.lane) if isinstance(checked, NewJob) else names_of(line)
         self._model = self._model or names.model
         is_first = self._is_first(names.custom_id)
-        if isinstance(judged, Fault):
-            return judged
+        if isinstance(checked, Fault):
+            return checked
         if not is_first:
             return duplicate(names.custom_id or "")
-        if self._rules.strict and judged.lane != self._model:
+        if self._rules.strict and checked.lane != self._model:
             message = f"The model must be '{self._model}', as in the lines before: an input is for one model."
             return Fault("mismatched_model", message, "body.model")
-        return judged
+        return checked
 
     def _is_first(self, custom_id: str | None) -> bool:
         if custom_id is None:
@@ -66,7 +66,7 @@ class Judge:
         return len(self._seen) > known
 
 
-def alone(line: Line, rules: Rules) -> NewJob | Fault:
+def job_of(line: Line, rules: LineRules) -> NewJob | Fault:
     """The job of a line that has no other beside it, or why there is none."""
     if line.too_long:
         message = f"This line is longer than {rules.max_bytes} bytes, the most that it may have."
@@ -74,8 +74,8 @@ def alone(line: Line, rules: Rules) -> NewJob | Fault:
     asked = (line.raw, line.number, rules.endpoint, rules.knows_model)
     if len(line.raw) < THREAD_BYTES:
         return parse_line(*asked)
-    judged: NewJob | Fault = gevent.get_hub().threadpool.apply(parse_line, asked)
-    return judged
+    checked: NewJob | Fault = gevent.get_hub().threadpool.apply(parse_line, asked)
+    return checked
 
 
 def names_of(line: Line) -> Names:
