@@ -1,7 +1,7 @@
 """One HTTP call to a provider: under a total deadline, never redirected, never larger than a cap."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import gevent
 import requests
@@ -54,13 +54,22 @@ class Lost(NamedTuple):
 Result = Answer | NotSent | Lost
 
 
+class _Start(NamedTuple):
+    """How each call of an endpoint begins: requests would take as long to prepare it again as to send it."""
+
+    adapter: Adapter
+    request: requests.PreparedRequest
+
+
 class Caller:
     """Keeps connections to the providers open between calls."""
 
     def __init__(self, *, timeout_seconds: float, max_answer_bytes: int) -> None:
         self._timeout_seconds = timeout_seconds
         self._max_answer_bytes = max_answer_bytes
-        self._sessions: dict[str, requests.Session] = {}
+        self._timeout = (min(CONNECT_SECONDS, timeout_seconds), timeout_seconds)
+        self._adapters: dict[str, Adapter] = {}
+        self._starts: dict[tuple[str, str], _Start] = {}
         self._blink = Retrying(
             retry=retry_if_exception_type(_NeverSent),
             stop=stop_after_attempt(4) | stop_after_delay(5),
@@ -73,12 +82,10 @@ class Caller:
 
         `endpoint` begins with /v1, like the provider's base URL ends. Only what never left is sent again.
         """
-        url = route.provider.base_url + endpoint.removeprefix("/v1")
-        headers = {"Content-Type": "application/json", "X-Client-Request-Id": request_id}
         limit = gevent.Timeout(self._timeout_seconds)
         limit.start()
         try:
-            return self._blink(self._send, route.provider, url, _for_provider(body, route.model), headers)
+            return self._made(route, endpoint, body, request_id)
         except _NeverSent as error:
             return NotSent(str(error))
         except (requests.RequestException, HTTPError, OSError) as error:
@@ -92,15 +99,20 @@ class Caller:
         finally:
             limit.close()
 
-    def _send(self, provider: Provider, url: str, body: bytes, headers: dict[str, str]) -> Result:
-        timeout = (min(CONNECT_SECONDS, self._timeout_seconds), self._timeout_seconds)
-        session = self._session(provider)
+    def _made(self, route: Route, endpoint: str, body: str, request_id: str) -> Result:
         try:
-            request = session.prepare_request(requests.Request("POST", url, data=body, headers=headers))
+            start = self._start(route.provider, endpoint)
         except UNMADE as error:
             return _unmade(error)
+        request = _request(start.request, _for_provider(body, route.model), request_id)
         try:
-            response = session.send(request, timeout=timeout, allow_redirects=False, stream=True)
+            return self._send(request, start.adapter)
+        except _NeverSent as error:
+            return self._blink(_after(error, self._send), request, start.adapter)
+
+    def _send(self, request: requests.PreparedRequest, adapter: Adapter) -> Result:
+        try:
+            response = adapter.send(request, timeout=self._timeout, stream=True)
         except UNSENDABLE as error:  # not InvalidHeader: here it is one of the answer
             return _unmade(error)
         except requests.RequestException as error:
@@ -117,16 +129,42 @@ class Caller:
             return Lost("answer_too_large", f"The answer is larger than {self._max_answer_bytes} bytes")
         return Answer(response.status_code, response.headers, body)
 
-    def _session(self, provider: Provider) -> requests.Session:
-        session = self._sessions.get(provider.name)
-        if session is None:
-            session = self._sessions[provider.name] = new_session(provider)
-            session.mount(provider.base_url, Adapter())
-        return session
+    def _start(self, provider: Provider, endpoint: str) -> _Start:
+        start = self._starts.get((provider.name, endpoint))
+        if start is None:
+            adapter = self._adapters.setdefault(provider.name, Adapter())
+            url = provider.base_url + endpoint.removeprefix("/v1")
+            blank = requests.Request("POST", url, headers={"Content-Type": "application/json"})
+            with new_session(provider) as session:
+                start = self._starts[provider.name, endpoint] = _Start(
+                    adapter, session.prepare_request(blank)
+                )
+        return start
 
 
 class _NeverSent(Exception):
     """A connection that was never made."""
+
+
+def _request(blank: requests.PreparedRequest, body: bytes, request_id: str) -> requests.PreparedRequest:
+    request = requests.PreparedRequest()
+    request.method, request.url, request.headers = blank.method, blank.url, blank.headers.copy()
+    request.headers["X-Client-Request-Id"] = request_id
+    request.headers["Content-Length"] = str(len(body))
+    request.body = body
+    return request
+
+
+def _after(first: _NeverSent, send: Callable[..., Result]) -> Callable[..., Result]:
+    """The attempts for tenacity, which would cost each call a tenth more: the first has failed."""
+    failed = iter([first])
+
+    def again(*what: Any) -> Result:
+        for error in failed:
+            raise error
+        return send(*what)
+
+    return again
 
 
 def _for_provider(body: str, model: str) -> bytes:

@@ -1,12 +1,16 @@
 """Connections to a provider that tell apart what never left from what may have been heard."""
 
+import select
 import time
 from contextlib import suppress
 from queue import Empty
 from typing import Any
 
+import requests
+from gevent import monkey
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from requests.cookies import RequestsCookieJar
+from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 
@@ -15,18 +19,56 @@ from headrace.failpoints import failpoint
 OPEN_CONNECTIONS = 2000  # as many calls as a lane has in flight in a process
 IDLE_SECONDS = 60.0  # most servers have hung up by then
 TIDY_SECONDS = 10.0
+NO_COOKIES = RequestsCookieJar()
+
+_poll = monkey.get_original("select", "poll")
 
 
 class Adapter(HTTPAdapter):
-    """Keeps many connections to one provider open."""
+    """Keeps many connections to one provider open.
+
+    requests asks it the same things for every call; it finds out once.
+    """
 
     def __init__(self) -> None:
         super().__init__(pool_connections=1, pool_maxsize=OPEN_CONNECTIONS)
+        self._pool: HTTPConnectionPool | None = None
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Called by requests."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> HTTPConnectionPool:
+        """Called by requests: the provider's only pool."""
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(*args, **options)
+        return self._pool
+
+    def cert_verify(self, conn: HTTPConnectionPool, url: str, verify: Any, cert: Any) -> None:
+        """Called by requests: says where the pool finds whom to trust."""
+        if not conn.num_requests:
+            super().cert_verify(conn, url, verify, cert)
+
+    def build_response(self, req: requests.PreparedRequest, resp: HTTPResponse) -> requests.Response:
+        """Called by requests."""
+        response = _Response()
+        response.status_code, response.reason = resp.status, resp.reason or ""
+        response.headers = resp.headers  # type: ignore[assignment] # it does not care for case either
+        response.raw, response.request, response.connection = resp, req, self
+        response.url = req.url or ""
+        return response
+
+
+class _Response(requests.Response):
+    """An answer whose cookies nobody takes: requests makes a jar for each."""
+
+    def __init__(self) -> None:
+        self._content = False
+        self._content_consumed = False
+        self.history = []
+        self.encoding = None
+        self.cookies = NO_COOKIES
 
 
 class _Unheard(HTTPConnection):
@@ -36,6 +78,15 @@ class _Unheard(HTTPConnection):
     """
 
     _has_left = False
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the server has neither hung up nor spoken. gevent's `poll` starts a watcher for that."""
+        if self.sock is None:
+            return False
+        look = _poll()
+        look.register(self.sock, select.POLLIN)
+        return not look.poll(0)
 
     def request(self, *args: Any, **options: Any) -> None:
         self._has_left = False
