@@ -19,6 +19,10 @@ SDK_STAMPS := $(OLD_SDKS:%=.venv/sdk/%/.installed)
 CLIENTS := litellm node
 LITELLM := 1.81.13
 
+# Other people's ways to make many calls, that `make bench` measures us against.
+PEERS := curator litellm
+CURATOR := 0.1.31
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test faults clients soak check bench fmt lock clean
 .DELETE_ON_ERROR:
@@ -52,7 +56,7 @@ check: $(STAMP) ## Check format, lint, types and the layers between packages
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: $(STAMP) ## Measure what we promise about speed (ARGS picks a program)
+bench: $(STAMP) $(PEERS:%=.venv/bench/%/.installed) ## Measure what we promise about speed (ARGS picks a program)
 	$(BIN)/python -m bench $(ARGS)
 
 fmt: $(STAMP) ## Rewrite the code in the house format
@@ -68,7 +72,9 @@ lock: ## Pin the dependencies of pyproject.toml with hashes (ARGS=--upgrade take
 	compile pyproject.toml --extra dev --constraint requirements.txt --output-file requirements-dev.txt && \
 	for version in $(OLD_SDKS); do \
 	  echo "openai==$$version" | compile - --output-file "tests/sdk/openai-$$version.txt" || exit; done && \
-	echo "litellm==$(LITELLM)" | compile - --output-file tests/clients/litellm.txt
+	echo "litellm==$(LITELLM)" | compile - --output-file tests/clients/litellm.txt && \
+	echo "litellm[proxy]==$(LITELLM)" | compile - --output-file bench/peers/litellm.txt && \
+	echo "bespokelabs-curator==$(CURATOR)" | compile - --output-file bench/peers/curator.txt
 
 clean: ## Remove .venv and what tools left behind
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -91,6 +97,11 @@ $(STAMP): pyproject.toml requirements-dev.txt
 .venv/clients/litellm/.installed: tests/clients/litellm.txt | $(STAMP)
 	@$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/bench/%/.installed: bench/peers/%.txt | $(STAMP)
+	@$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
 # What npm fetched is not run before its hash is compared with the pinned one.

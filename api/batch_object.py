@@ -1,8 +1,10 @@
 """The batch object (contract 2.3)."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel
+from sqlalchemy import RowMapping
 
 from api.schemas import Ambiguous, WireObject, seconds_or_none
 from headrace.models import Batch
@@ -38,14 +40,14 @@ class BatchUsage(BaseModel):
     total_tokens: int
 
     @classmethod
-    def of(cls, batch: Batch) -> "BatchUsage":
+    def of(cls, row: Mapping[str, Any] | RowMapping) -> "BatchUsage":
         """The sums that the batch's row keeps."""
         return cls(
-            input_tokens=batch.prompt_tokens,
-            input_tokens_details=CachedTokens(cached_tokens=batch.cached_tokens),
-            output_tokens=batch.completion_tokens,
-            output_tokens_details=ReasoningTokens(reasoning_tokens=batch.reasoning_tokens),
-            total_tokens=batch.total_tokens,
+            input_tokens=row["prompt_tokens"],
+            input_tokens_details=CachedTokens(cached_tokens=row["cached_tokens"]),
+            output_tokens=row["completion_tokens"],
+            output_tokens_details=ReasoningTokens(reasoning_tokens=row["reasoning_tokens"]),
+            total_tokens=row["total_tokens"],
         )
 
 
@@ -89,20 +91,23 @@ class BatchObject(WireObject):
 
     @classmethod
     def of(cls, batch: Batch, held: int = 0) -> "BatchObject":
-        """What the client sees of a row, and of how many of its jobs are held."""
-        row = batch.model_dump()
+        """What the client sees of a batch, and of how many of its jobs are held."""
+        return cls.of_row(batch.model_dump() | {"metadata": batch.details}, held)
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any] | RowMapping, held: int) -> "BatchObject":
+        """The same of its row as the table has it."""
         times = {name: seconds_or_none(value) for name, value in row.items() if name.endswith("_at")}
         made: dict[str, Any] = {
-            "errors": BatchErrors(data=batch.errors) if batch.errors else None,
+            "errors": BatchErrors(data=row["errors"]) if row["errors"] else None,
             "request_counts": RequestCounts(
-                total=batch.total, completed=batch.succeeded, failed=batch.failed
+                total=row["total"], completed=row["succeeded"], failed=row["failed"]
             ),
-            "usage": BatchUsage.of(batch),
-            "metadata": batch.details,
-            "notice": " ".join(filter(None, (batch.notice, _held_notice(held)))) or None,
-            "invalid_lines": "skip" if batch.skip_invalid else "fail",
-            "on_ambiguous": "hold" if batch.hold_ambiguous else "retry",
-            "ambiguous": Ambiguous(calls=batch.ambiguous_calls, tokens_at_most=batch.ambiguous_tokens),
+            "usage": BatchUsage.of(row),
+            "notice": " ".join(filter(None, (row["notice"], _held_notice(held)))) or None,
+            "invalid_lines": "skip" if row["skip_invalid"] else "fail",
+            "on_ambiguous": "hold" if row["hold_ambiguous"] else "retry",
+            "ambiguous": Ambiguous(calls=row["ambiguous_calls"], tokens_at_most=row["ambiguous_tokens"]),
             "held": held,
         }
         return cls(**{**row, **times, **made})

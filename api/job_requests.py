@@ -1,7 +1,6 @@
 """What `POST /v1/jobs` takes: a request or a list of them, each a batch line or a bare chat body."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from headrace.bodies import ENDPOINTS, Fault, KnowsModel
@@ -45,7 +44,7 @@ def _read(request: Any, line: int, knows_model: KnowsModel) -> NewJob | Fault:
     read = check_request({**OPTIONAL, **_without_nulls(given)}, line, ENDPOINTS, knows_model)
     if isinstance(read, Fault):
         return _unwrapped(read) if bare else read
-    return replace(read, custom_id=given.get("custom_id"))
+    return read._replace(custom_id=given.get("custom_id"))
 
 
 def _without_nulls(request: dict[str, Any]) -> dict[str, Any]:

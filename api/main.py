@@ -12,6 +12,7 @@ from api.deps import Parts, caller, refuse_nul
 from api.heads import Heads
 from api.not_routed import not_routed
 from api.openapi import DescribedApi
+from api.polls import Polls
 from api.problems import HANDLERS
 from api.request_ids import RequestIds
 from headrace import __version__
@@ -44,7 +45,7 @@ def make_app(settings: Settings | None = None) -> RequestIds:
     for resource in RESOURCES:
         api.include_router(resource.router, prefix="/v1", dependencies=[Depends(caller), Depends(refuse_nul)])
     api.include_router(health.router)
-    return RequestIds(Heads(api))
+    return RequestIds(Heads(Polls(api)))
 
 
 def _lifespan(given: Settings | None) -> Callable[[FastAPI], AbstractAsyncContextManager[Parts]]:

@@ -63,6 +63,8 @@ class NoRoom(RequestError):
         )
 
 
+# What a database says that is not there.
+AWAY = (OperationalError, InterfaceError, PoolTimeout)
 HEADERS: dict[type[RequestError], dict[str, str]] = {
     Busy: {"retry-after": str(RETRY_AFTER_SECONDS)},
     Conflict: NO_RETRY,  # the SDK would send every 409 three times (contract 5.5)
@@ -124,9 +126,14 @@ def unavailable() -> Response:
     return envelope(503, message, headers={"retry-after": str(RETRY_AFTER_SECONDS)})
 
 
-async def _unavailable(_request: Request, error: Exception) -> Response:
+def away(error: Exception) -> Response:
+    """The same, with the reason in our log."""
     log.error("answered 503: %s", getattr(error, "orig", error))
     return unavailable()
+
+
+async def _unavailable(_request: Request, error: Exception) -> Response:
+    return away(error)
 
 
 async def _gone(_request: Request, _error: ClientDisconnect) -> Response:
@@ -145,10 +152,7 @@ async def _failed(_request: Request, _error: Exception) -> Response:
 HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
     RequestError: _refused,
     RequestValidationError: _invalid_parameters,
-    Unavailable: _unavailable,
-    OperationalError: _unavailable,
-    InterfaceError: _unavailable,
-    PoolTimeout: _unavailable,
+    **dict.fromkeys((Unavailable, *AWAY), _unavailable),
     ClientDisconnect: _gone,
     Exception: _failed,
 }

@@ -6,10 +6,29 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bench import backlog as backlog_program
+from bench import first_call as first_call_program
+from bench import ingest as ingest_program
 from bench import large_file as large_file_program
 from bench import limits as limits_program
+from bench import polling as polling_program
+from bench import scale as scale_program
+from bench import size as size_program
 from bench import throughput as throughput_program
 from bench.report import Report, write_json
+
+RESULTS = Path(__file__).parent / "results.json"
+PROGRAMS = (
+    limits_program,
+    throughput_program,
+    ingest_program,
+    first_call_program,
+    backlog_program,
+    size_program,
+    large_file_program,
+    polling_program,
+    scale_program,
+)
 
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there, too.")
@@ -20,11 +39,10 @@ app = typer.Typer(add_completion=False, help="What headrace promises, as program
 
 @app.callback(invoke_without_command=True)
 def everything(context: typer.Context, json: JsonFile = None) -> None:
-    """Run every program with the figures that its promise names."""
+    """Run every program with the figures that its promise names, and keep them in bench/results.json."""
     if context.invoked_subcommand is None:
         console = Console()
-        programs = (limits_program, throughput_program, large_file_program)
-        finish(console, json, *(program.measure(console) for program in programs))
+        finish(console, json or RESULTS, *(program.measure(console) for program in PROGRAMS))
 
 
 @app.command()
@@ -37,14 +55,27 @@ def limits(
     finish(console, json, limits_program.measure(console, jobs))
 
 
+def _contestant(key: str) -> str:
+    if key not in throughput_program.KEYS:
+        raise typer.BadParameter(f"not one of {', '.join(throughput_program.KEYS)}")
+    return key
+
+
 @app.command()
 def throughput(
     jobs: Annotated[int, typer.Option(min=10, help="Jobs to run.")] = throughput_program.JOBS,
+    rounds: Annotated[int, typer.Option(min=1, help="How often all run.")] = throughput_program.ROUNDS,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Run the bare loop and these: {', '.join(throughput_program.KEYS)}.", parser=_contestant
+        ),
+    ] = None,
     json: JsonFile = None,
 ) -> None:
-    """Jobs a second and CPU a job, beside a bare `requests` + gevent loop. About 90 s."""
+    """Jobs a second and CPU a job, beside other ways to make the same calls. About ten minutes."""
     console = Console()
-    finish(console, json, throughput_program.measure(console, jobs))
+    finish(console, json, throughput_program.measure(console, jobs, rounds, only or ()))
 
 
 @app.command()
@@ -57,6 +88,69 @@ def large_file(
     """The largest batch of the contract, 200 MiB in 50,000 lines: the memory stays flat."""
     console = Console()
     finish(console, json, large_file_program.measure(console, jobs))
+
+
+@app.command()
+def ingest(
+    jobs: Annotated[
+        int, typer.Option(min=10, help="Lines of the file, of 2 KiB each.")
+    ] = ingest_program.JOBS,
+    rounds: Annotated[int, typer.Option(min=1, help="How often all run.")] = ingest_program.ROUNDS,
+    json: JsonFile = None,
+) -> None:
+    """From the batch's creation to its first call, beside parsing and inserting with nothing around it."""
+    console = Console()
+    finish(console, json, ingest_program.measure(console, jobs, rounds))
+
+
+@app.command()
+def first_call(
+    jobs: Annotated[int, typer.Option(min=10, help="Jobs to submit, one by one.")] = first_call_program.JOBS,
+    json: JsonFile = None,
+) -> None:
+    """From `POST /v1/jobs` on an idle stack to the call."""
+    console = Console()
+    finish(console, json, first_call_program.measure(console, jobs))
+
+
+@app.command()
+def backlog(
+    jobs: Annotated[int, typer.Option(min=10, help="Jobs that are queued.")] = backlog_program.JOBS,
+    json: JsonFile = None,
+) -> None:
+    """Claims, landings, polls and sweeps with a million queued jobs, and with a thousand batches."""
+    console = Console()
+    finish(console, json, backlog_program.measure(console, jobs))
+
+
+@app.command()
+def size(
+    jobs: Annotated[int, typer.Option(min=100, help="Lines of the large batch.")] = size_program.JOBS,
+    json: JsonFile = None,
+) -> None:
+    """Memory while a batch of 500,000 jobs goes through, beside one of a hundredth."""
+    console = Console()
+    finish(console, json, size_program.measure(console, jobs))
+
+
+@app.command()
+def polling(
+    jobs: Annotated[int, typer.Option(min=10, help="Jobs that run meanwhile.")] = polling_program.JOBS,
+    json: JsonFile = None,
+) -> None:
+    """What 200 polls a second cost a queue at full speed."""
+    console = Console()
+    finish(console, json, polling_program.measure(console, jobs))
+
+
+@app.command()
+def scale(
+    jobs: Annotated[int, typer.Option(min=10, help="Jobs to run.")] = scale_program.JOBS,
+    json: JsonFile = None,
+) -> None:
+    """One, two and four worker processes in front of a provider that takes two seconds."""
+    console = Console()
+    finish(console, json, scale_program.measure(console, jobs))
 
 
 def finish(console: Console, json: Path | None, *reports: Report) -> None:

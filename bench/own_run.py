@@ -1,5 +1,6 @@
 """One batch through a whole stack: how fast its calls went, how long it took in all, what it cost."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,10 +31,19 @@ class OwnRun:
     cpu_by_part: dict[str, float]
 
 
-def own_run(stack: Stack, source: Path, timeout_seconds: float, status: Status) -> OwnRun:
-    """Submit `source` to an idle stack and wait for its results file."""
+def own_run(
+    stack: Stack,
+    source: Path,
+    timeout_seconds: float,
+    status: Status,
+    servers: Mapping[str, int] | None = None,
+) -> OwnRun:
+    """Submit `source` to an idle stack and wait for its results file.
+
+    `servers` are the process ids of what else works for the stack, by name, such as its PostgreSQL.
+    """
     run = BatchRun(stack)
-    meter, began = CpuMeter(stack.pids), now()
+    meter, began = CpuMeter(stack.pids | dict(servers or {})), now()
     run.submit(source)
     batch = run.wait(timeout_seconds, status)
     spent = meter.spent()

@@ -4,9 +4,11 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from headrace.embedded import Stack
 from headrace.settings import Settings
@@ -33,12 +35,24 @@ def bench_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def running_stack(folder: Path, base_url: str, *, workers: int, **limits: int) -> Iterator[Stack]:
-    """Valkey, API, beat and so many workers, ready, with any of the `limits` rpm, tpm and max_in_flight."""
+def running_stack(
+    folder: Path,
+    base_url: str,
+    *,
+    workers: int,
+    database_url: str | None = None,
+    more: Mapping[str, Any] = MappingProxyType({}),
+    **limits: int,
+) -> Iterator[Stack]:
+    """Valkey, API, beat and so many workers, ready, with any of the `limits` rpm, tpm and max_in_flight.
+
+    Without a `database_url` they use an SQLite in the folder. `more` are other settings of theirs.
+    """
     _ignore_environment()
     config = folder / "headrace.toml"
     config.write_text(_configuration(base_url, limits), encoding="utf-8")
-    with Stack(Settings(data_dir=folder / "data", config=config), workers=workers) as stack:
+    settings = Settings(data_dir=folder / "data", config=config, database_url=database_url, **more)
+    with Stack(settings, workers=workers) as stack:
         stack.wait_ready()
         yield stack
 

@@ -1,136 +1,91 @@
-"""Throughput: jobs a second and CPU a job, end to end and durable, beside a bare `requests` + gevent loop.
+"""Throughput: jobs a second and CPU a job, end to end and durable, beside the loops that people write.
 
-Both make the same calls with as many processes and as many in flight, one after the other, to one simulator.
-The bare loop runs before and after, and the ratios are to the mean of the two: it neither stores nor limits
-nor retries, so it is the floor. Our CPU time is that of all our processes from the upload to the results
-file; the simulator's is stated apart, though it shares the cores. There is no target yet.
+The bare `requests` + gevent loop neither stores nor limits nor retries: it is the floor of what a call costs.
+All make the same calls to one cheap provider, one after the other, in several rounds; each ratio is to the
+baseline of the same round, and the median of the rounds counts. Our CPU time is that of all our processes,
+the database's among them, from the upload to the results file. The provider shares the cores; its cost is
+stated. A rival makes fewer calls, with as many in flight as serve it best of those that were tried.
 """
 
 import os
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from statistics import mean
+from collections.abc import Collection, Sequence
 
 from rich.console import Console
-from rich.status import Status
-from rich.table import Table
 
-from bench.baseline import bare_loop
-from bench.cpu import CpuMeter
-from bench.inputs import write_input
-from bench.own_run import OwnRun, own_run
+from bench.contest import Findings
+from bench.course import ONE_WORKER, POSTGRESQL, SQLITE, Course, Shape, run_bare, run_ours
 from bench.pace import Pace
-from bench.report import Promise, Report
-from bench.rig import bench_folder, running_stack
-from headrace.simulator import SimulatorConfig, SimulatorProcess
+from bench.provider_process import ProviderProcess
+from bench.report import Report
+from bench.rig import bench_folder
+from bench.rivals import RIVALS, Rival
+from bench.throughput_report import report
 
 JOBS = 20_000
-WORKERS = 2
+ROUNDS = 3
 LATENCY_MS = 200.0
-IN_FLIGHT = 400
-SLOWEST_PER_SECOND = 50
-SLACK_SECONDS = 60.0
-RUNS = 3
+SHAPES = (SQLITE, POSTGRESQL, ONE_WORKER)
+KEYS = tuple(each.key for each in (*SHAPES, *RIVALS))
+TRIAL_RARER = 2  # than in a round
+FEWEST_CALLS = 10
 
 
-@dataclass(frozen=True)
-class Findings:
-    """Three runs of the same calls. `provider_ms` is the simulator's CPU for one call.
+def measure(console: Console, jobs: int = JOBS, rounds: int = ROUNDS, only: Collection[str] = ()) -> Report:
+    """Run it: about ten minutes with the figures that the promise names.
 
-    `load_before` is the machine's load average at the start: well above 0, others disturbed the figures.
+    `only` has the keys of those that are to run beside the bare loop; empty, all that are installed do.
     """
-
-    jobs: int
-    load_before: float
-    bare_before: Pace
-    ours: OwnRun
-    bare_after: Pace
-    provider_ms: float
-
-    @property
-    def bare_per_second(self) -> float:
-        """Calls a second of the bare loop."""
-        return mean((self.bare_before.per_second, self.bare_after.per_second))
-
-    @property
-    def bare_cpu_ms(self) -> float:
-        """CPU milliseconds of the bare loop for one call."""
-        return mean((self.bare_before.cpu_ms, self.bare_after.cpu_ms))
-
-
-def measure(console: Console, jobs: int = JOBS) -> Report:
-    """Run it: about a minute and a half with the jobs that the promise names."""
-    config = SimulatorConfig(latency_ms=LATENCY_MS)
-    with bench_folder() as folder, SimulatorProcess(config) as simulator, console.status("") as status:
-        found = _findings(folder, simulator, jobs, status)
+    found = Findings(jobs, os.getloadavg()[0])
+    shapes = [shape for shape in SHAPES if not only or shape.key in only]
+    rivals = [rival for rival in RIVALS if not only or rival.key in only]
+    found.left_out = [rival.name for rival in rivals if not rival.is_installed()]
+    rivals = [rival for rival in rivals if rival.is_installed()]
+    with (
+        bench_folder() as folder,
+        ProviderProcess(latency_ms=LATENCY_MS) as provider,
+        console.status("") as status,
+    ):
+        course = Course(folder, provider, jobs, status)
+        for rival in rivals:
+            found.best_in_flight[rival.name] = _best_in_flight(course, rival)
+        for _ in range(rounds):
+            _round(console, course, found, shapes, rivals)
     return report(found)
 
 
-def report(found: Findings) -> Report:
-    """The findings. The one promise so far is that the runs did the same."""
-    succeeded, jobs = found.ours.succeeded, found.jobs
-    done = Promise("jobs that succeeded", f"{succeeded:,} of {jobs:,}", "all", succeeded == jobs)
-    return Report("throughput", [_paces(found), _costs(found)], _figures(found), [done])
+def _round(
+    console: Console, course: Course, found: Findings, shapes: Sequence[Shape], rivals: Sequence[Rival]
+) -> None:
+    def tell(name: str, pace: Pace) -> None:
+        cost = f"{pace.cpu_ms:.3f} ms of CPU, {pace.cpu_ms / found.bare[-1].cpu_ms:.2f} x bare"
+        console.print(f"{name}: {pace.per_second:,.0f} a second, {cost}", highlight=False)
+
+    before = course.provider.seen()
+    found.bare.append(run_bare(course))
+    after = course.provider.seen()
+    found.provider_us.append(1e6 * (after.cpu_seconds - before.cpu_seconds) / (after.calls - before.calls))
+    tell("the bare loop", found.bare[-1])
+    for shape in shapes:
+        run = run_ours(course, shape)
+        found.ours.setdefault(shape.name, []).append(run)
+        tell(shape.name, run.calls)
+    for rival in rivals:
+        pace = _run(course, rival, _calls(course, rival.rarer), found.best_in_flight[rival.name])
+        found.rivals.setdefault(rival.name, []).append(pace)
+        tell(rival.name, pace)
 
 
-def _findings(folder: Path, simulator: SimulatorProcess, jobs: int, status: Status) -> Findings:
-    source, seconds = folder / "input.jsonl", jobs / SLOWEST_PER_SECOND + SLACK_SECONDS
-    write_input(source, jobs)
-    load = os.getloadavg()[0]
-    meter = CpuMeter({"simulator": simulator.pid})
-
-    def bare(when: str) -> Pace:
-        status.update(f"the bare loop, {when} ours: {jobs:,} calls")
-        return bare_loop(
-            simulator.base_url, source, in_flight=IN_FLIGHT, processes=WORKERS, timeout_seconds=seconds
-        )
-
-    before = bare("before")
-    with running_stack(folder, simulator.base_url, workers=WORKERS, max_in_flight=IN_FLIGHT) as stack:
-        ours = own_run(stack, source, seconds, status)
-    after = bare("after")
-    return Findings(jobs, load, before, ours, after, 1000 * meter.spent()["simulator"] / (RUNS * jobs))
+def _best_in_flight(course: Course, rival: Rival) -> int:
+    """The one of those that it is tried with that makes it fastest."""
+    calls = _calls(course, rival.rarer * TRIAL_RARER)
+    paces = {tried: _run(course, rival, calls, tried).per_second for tried in rival.in_flight}
+    return max(paces, key=paces.__getitem__)
 
 
-def _paces(found: Findings) -> Table:
-    title = f"{found.jobs:,} jobs, {LATENCY_MS:g} ms, {WORKERS} processes, {IN_FLIGHT} in flight"
-    caption = f"load average of the machine before: {found.load_before:.1f}"
-    table = Table("", "jobs/s", "of bare", "CPU ms a job", "of bare", title=title, caption=caption)
-    for name, pace in (
-        ("bare loop, before", found.bare_before),
-        ("bare loop, after", found.bare_after),
-        ("headrace, first departure to last landing", found.ours.calls),
-        ("headrace, upload to results file", found.ours.whole),
-    ):
-        speed, cost = pace.per_second / found.bare_per_second, pace.cpu_ms / found.bare_cpu_ms
-        table.add_row(name, f"{pace.per_second:,.0f}", f"{speed:.2f}", f"{pace.cpu_ms:.2f}", f"{cost:.2f}")
-    return table
+def _run(course: Course, rival: Rival, calls: int, in_flight: int) -> Pace:
+    course.status.update(f"{rival.name}: {calls:,} calls, {in_flight} in flight")
+    return rival.run(course, course.source(calls), in_flight)
 
 
-def _costs(found: Findings) -> Table:
-    table = Table("CPU ms a job", *found.ours.cpu_by_part, "simulator")
-    parts = [f"{1000 * seconds / found.jobs:.3f}" for seconds in found.ours.cpu_by_part.values()]
-    table.add_row("", *parts, f"{found.provider_ms:.3f}")
-    return table
-
-
-def _figures(found: Findings) -> dict[str, object]:
-    paces = {
-        "bare_before": found.bare_before,
-        "bare_after": found.bare_after,
-        "headrace_calls": found.ours.calls,
-        "headrace_whole": found.ours.whole,
-    }
-    return {
-        "jobs": found.jobs,
-        "load_before": found.load_before,
-        "paces": {name: _pace_figures(pace) for name, pace in paces.items()},
-        "speed_of_bare": found.ours.calls.per_second / found.bare_per_second,
-        "cpu_of_bare": found.ours.calls.cpu_ms / found.bare_cpu_ms,
-        "cpu_seconds_by_part": found.ours.cpu_by_part,
-        "simulator_cpu_ms": found.provider_ms,
-    }
-
-
-def _pace_figures(pace: Pace) -> dict[str, float]:
-    return asdict(pace) | {"per_second": pace.per_second, "cpu_ms": pace.cpu_ms}
+def _calls(course: Course, rarer: int) -> int:
+    return max(FEWEST_CALLS, course.jobs // rarer)

@@ -21,6 +21,7 @@ INSTEAD_OF_INPUT: dict[str, tuple[type, ...]] = {
     "conversation": (str, dict),
 }
 MAX_DEPTH = 64
+CONTAINERS = (dict, list)
 MAX_NAME_CHARACTERS = 512  # a lane's name is in an index, whose entries PostgreSQL keeps under 2,700 bytes
 NAME_RULE = f"1 to {MAX_NAME_CHARACTERS} characters, without NUL and without half of a surrogate pair"
 
@@ -58,11 +59,15 @@ def is_name(value: Any) -> bool:
 
 def deeper_than(value: Any, depth: int) -> bool:
     """Whether lists and objects are nested in each other more than so deep."""
-    level = [value]
-    while level and depth > 0:
-        depth -= 1
-        level = [child for node in level for child in _children(node)]
-    return bool(level)
+    if not isinstance(value, CONTAINERS):
+        return False
+    if depth == 0:
+        return True
+    return any(
+        deeper_than(child, depth - 1)
+        for child in (value.values() if isinstance(value, dict) else value)
+        if isinstance(child, CONTAINERS) and (child or depth == 1)  # there may be millions of empty ones
+    )
 
 
 def _model_fault(body: dict[str, Any], knows_model: KnowsModel) -> Fault | None:
@@ -117,8 +122,3 @@ def _invalid(param: str, what: str) -> Fault:
 
 def _are_objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
-
-
-def _children(node: Any) -> list[Any]:
-    values = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    return [value for value in values if isinstance(value, dict | list)]

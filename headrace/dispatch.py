@@ -6,10 +6,12 @@ from threading import BoundedSemaphore
 from typing import Any
 
 from celery import Celery
+from celery.app.amqp import AMQP
 from kombu import Connection
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from headrace.listening import ListeningConnection
 from headrace.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -31,8 +33,16 @@ TURN_SECONDS = 1.0  # to wait for one of them
 SILENT_SECONDS = 4.0  # less than between two sweeps, so that each of them tries
 
 
+class Broker(AMQP):
+    """What Celery makes its connections of."""
+
+    Connection = ListeningConnection
+
+
 class HintApp(Celery):
     """Celery whose publishing ends soon, also where a broker accepts connections and never answers."""
+
+    amqp_cls = "headrace.dispatch:Broker"
 
     silent_until = 0.0
     """Before this time (monotonic) no hint is sent: one failed just now, and the next would wait as long."""

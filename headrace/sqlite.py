@@ -68,7 +68,10 @@ def _prepare(connection: Any, _record: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    if connection.get_execution_options().get("headrace_read", False):
+    options = connection.get_execution_options()
+    if options.get("headrace_one_statement"):
+        return
+    if options.get("headrace_read"):
         connection.exec_driver_sql("BEGIN")
         return
     connection.exec_driver_sql("PRAGMA busy_timeout = 0")

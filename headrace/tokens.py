@@ -1,9 +1,9 @@
 """Tokens of a call from its request's body, before anything is known of its answer: likely, and at most."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from headrace.exact_json import loads_rounded
+from headrace.exact_json import dumps, loads_rounded
 
 BYTES_PER_TOKEN = 3.6
 TOKENS_PER_MESSAGE = 4
@@ -21,13 +21,14 @@ UNSEEN_AT_MOST = 1_000_000  # a context window of what only the provider has
 IMAGES = ("image_url", "input_image")
 FILES = ("file", "input_file", "input_audio", "item_reference")
 OWN_TOOLS = ("function", "custom")  # others, such as a web search, put into the prompt what they find
-UNSEEN_FIELDS = ("previous_response_id", "conversation", "web_search_options")
+UNSEEN_FIELDS = {"previous_response_id", "conversation", "web_search_options"}
 CAPS_OF = {
     "/v1/chat/completions": ("max_completion_tokens", "max_tokens"),
     "/v1/completions": ("max_tokens",),
     "/v1/responses": ("max_output_tokens",),
 }
 EMBEDDINGS = "/v1/embeddings"
+CONTAINERS = (dict, list)
 
 
 def prompt_estimate(body: Mapping[str, Any]) -> int:
@@ -35,17 +36,43 @@ def prompt_estimate(body: Mapping[str, Any]) -> int:
 
     Within 0.9 to 1.8 of the truth on any script, where characters / 4 is a third of it on Chinese.
     """
-    total = sum(_tokens(body.get(field)) for field in PROMPT_FIELDS)
     messages = body.get("messages")
-    total += TOKENS_PER_MESSAGE * (len(messages) if isinstance(messages, list) else 0)
-    return min(max(1, round(total)), MOST_TOKENS)
+    tokens = TOKENS_PER_MESSAGE * len(messages) if isinstance(messages, list) else 0
+    text_bytes, waiting = 0, [body[field] for field in PROMPT_FIELDS if field in body]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            text_bytes += len(part) if part.isascii() else len(part.encode("utf-8", "surrogatepass"))
+        elif isinstance(part, dict):
+            if part.get("type") in ATTACHMENTS:
+                tokens += TOKENS_PER_ATTACHMENT
+            else:
+                waiting += part.values()
+        elif isinstance(part, list) and part:
+            if _are_all_tokens(part):
+                tokens += len(part)
+            else:
+                waiting += part
+    return min(max(1, round(tokens + text_bytes / BYTES_PER_TOKEN)), MOST_TOKENS)
 
 
 def completion_cap(body: Mapping[str, Any]) -> int | None:
     """The most completion tokens that the body allows, over all of its `n` choices; None: it does not say."""
-    choices = _count(body.get("n")) or 1
-    caps = [cap * choices for field in CAP_FIELDS if (cap := _count(body.get(field)))]
-    return min(caps[0], MOST_TOKENS) if caps else None
+    for field in CAP_FIELDS:
+        if cap := _count(body.get(field)):
+            return min(cap * (_count(body.get("n")) or 1), MOST_TOKENS)
+    return None
+
+
+class Bound(NamedTuple):
+    """More than a call is billed for: so many tokens, and so many answers of the most that a model writes."""
+
+    tokens: int
+    open_answers: int
+
+    def at_most(self, max_output_tokens: int) -> int:
+        """With the most that the model writes in one answer."""
+        return min(self.tokens + self.open_answers * max_output_tokens, MOST_TOKENS)
 
 
 def tokens_at_most(endpoint: str, body: str, max_output_tokens: int) -> int:
@@ -54,65 +81,60 @@ def tokens_at_most(endpoint: str, body: str, max_output_tokens: int) -> int:
     `max_output_tokens` is the most that the model writes in one answer, for bodies that name no cap.
     """
     document = loads_rounded(body)
-    prompt = len(body.encode()) + PREAMBLE_AT_MOST + sum(map(_attached, _objects(document)))
-    prompt += UNSEEN_AT_MOST * _has_unseen(document)
-    return min(prompt + _completion_at_most(endpoint, document, max_output_tokens), MOST_TOKENS)
+    return bound_of(endpoint, document, dumps(document).encode()).at_most(max_output_tokens)
 
 
-def _completion_at_most(endpoint: str, body: Mapping[str, Any], max_output_tokens: int) -> int:
+def bound_of(endpoint: str, body: Mapping[str, Any], compact: bytes) -> Bound:
+    """The same while it is not known what the model writes. `compact`: the body's JSON, no white space."""
+    prompt = len(compact) + PREAMBLE_AT_MOST + UNSEEN_AT_MOST * _has_unseen(body)
+    if b'"type":' in compact:  # most bodies need not be walked
+        prompt += _attached(body)
+    answers = _answers(endpoint, body)
+    cap = max((_count(body.get(field)) for field in CAPS_OF.get(endpoint, ())), default=0)
+    if cap:
+        return Bound(min(prompt + cap * answers, MOST_TOKENS), 0)
+    return Bound(min(prompt, MOST_TOKENS), min(answers, MOST_TOKENS))
+
+
+def _answers(endpoint: str, body: Mapping[str, Any]) -> int:
     if endpoint == EMBEDDINGS:
         return 0
-    caps = [cap for field in CAPS_OF.get(endpoint, ()) if (cap := _count(body.get(field)))]
     prompts = body.get("prompt")
-    texts = len(prompts) if isinstance(prompts, list) and not _is_tokens(prompts) else 1
-    choices = max(_count(body.get("n")), _count(body.get("best_of")), 1)
-    return (max(caps) if caps else max_output_tokens) * choices * texts
+    texts = len(prompts) if isinstance(prompts, list) and not _begins_with_a_token(prompts) else 1
+    return max(_count(body.get("n")), _count(body.get("best_of")), 1) * texts
 
 
-def _attached(part: Mapping[str, Any]) -> int:
-    kind = part.get("type")
-    if kind in IMAGES:
-        return IMAGE_AT_MOST
-    return FILE_AT_MOST if kind in FILES else 0
+def _attached(body: Mapping[str, Any]) -> int:
+    """Of all images and files, wherever they are in the body."""
+    tokens = 0
+    waiting: list[Any] = [body]
+    while waiting:
+        part = waiting.pop()
+        inside = part
+        if isinstance(part, dict):
+            kind, inside = part.get("type"), part.values()
+            tokens += IMAGE_AT_MOST if kind in IMAGES else FILE_AT_MOST if kind in FILES else 0
+        elif _begins_with_a_token(part):
+            continue
+        waiting += [child for child in inside if child and isinstance(child, CONTAINERS)]
+    return tokens
 
 
 def _has_unseen(body: Mapping[str, Any]) -> bool:
     """Whether the provider adds to the prompt what the body does not hold."""
     tools = body.get("tools")
-    kinds = (
-        [tool.get("type") for tool in tools if isinstance(tool, Mapping)] if isinstance(tools, list) else []
-    )
-    stored = isinstance(body.get("prompt"), Mapping)
-    return stored or any(body.get(name) for name in UNSEEN_FIELDS) or any(k not in OWN_TOOLS for k in kinds)
+    if isinstance(tools, list) and any(isinstance(t, dict) and t.get("type") not in OWN_TOOLS for t in tools):
+        return True
+    is_stored = isinstance(body.get("prompt"), dict)
+    return is_stored or any(body[name] for name in UNSEEN_FIELDS & body.keys())
 
 
-def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
-    waiting = [value]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, Mapping):
-            yield part
-            waiting += part.values()
-        elif isinstance(part, list) and not _is_tokens(part):
-            waiting += part
-
-
-def _is_tokens(value: list[Any]) -> bool:
+def _begins_with_a_token(value: list[Any]) -> bool:
     return bool(value) and isinstance(value[0], int)
 
 
-def _tokens(part: Any) -> float:
-    if isinstance(part, str):
-        return len(part.encode("utf-8", "surrogatepass")) / BYTES_PER_TOKEN
-    if isinstance(part, Mapping):
-        if part.get("type") in ATTACHMENTS:
-            return TOKENS_PER_ATTACHMENT
-        return sum(_tokens(value) for value in part.values())
-    if isinstance(part, list):
-        if part and all(isinstance(token, int) for token in part):
-            return len(part)
-        return sum(_tokens(value) for value in part)
-    return 0
+def _are_all_tokens(value: list[Any]) -> bool:
+    return _begins_with_a_token(value) and all(isinstance(token, int) for token in value)
 
 
 def _count(value: Any) -> int:

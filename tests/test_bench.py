@@ -14,13 +14,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner
 
-from bench import cpu, limits, memory, throughput
+from bench import cpu, limits, memory
 from bench.__main__ import app, finish
 from bench.inputs import bodies, custom_ids, write_input
 from bench.large_file import write_padded
 from bench.memory import MemoryMeter, resident_bytes
-from bench.own_run import OwnRun
-from bench.pace import Pace
 from bench.witness import Call, admitted, read_calls, rolling_maximum, used_share
 from headrace.settings import MEBIBYTE
 from headrace.simulator import SimulatorConfig, SimulatorProcess
@@ -179,17 +177,6 @@ def test_an_allowance_left_unused_breaks_its_promise():
     assert limits.report(found).broken == ["used share of the binding limit"]
 
 
-def test_throughput_is_set_against_the_mean_of_both_bare_runs():
-    ours = OwnRun(1000, Pace(1000, 2, 1.5), Pace(1000, 4, 1.5), {"api": 0.5, "worker-1": 1.0})
-    found = throughput.Findings(1000, 0.0, Pace(1000, 1, 0.4), ours, Pace(1000, 0.5, 0.6), 0.2)
-
-    figures = throughput.report(found).figures
-
-    assert figures["speed_of_bare"] == pytest.approx(500 / 1500)
-    assert figures["cpu_of_bare"] == pytest.approx(1.5 / 0.5)
-    assert throughput.report(found).broken == []
-
-
 def test_a_broken_promise_ends_with_exit_code_1_and_the_figures_are_kept_all_the_same(tmp_path):
     calls = [Call(at, 90, False) for at in at_a_pace(900, 60 / 580)]
     kept, broken = (
@@ -243,7 +230,7 @@ def test_ps_agrees_on_memory_where_there_is_no_proc(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("program", "jobs"), [("limits", 20), ("throughput", 60), ("large-file", 60)])
+@pytest.mark.parametrize(("program", "jobs"), [("limits", 20), ("large-file", 60)])
 def test_a_program_runs_whatever_the_environment_says(program, jobs, tmp_path):
     hostile = {"HEADRACE_DATABASE_URL": "postgresql://127.0.0.1:1/none", "HEADRACE_RPM": "1"}
     (tmp_path / "headrace.toml").write_text('[providers.paid]\nbase_url = "http://127.0.0.1:1/v1"\n')

@@ -19,6 +19,8 @@ def job(prompt_estimate=100, completion_cap=None):
         body="{}",
         prompt_estimate=prompt_estimate,
         completion_cap=completion_cap,
+        tokens_at_most=0,
+        open_answers=0,
         attempts=0,
         max_attempts=3,
         calls=0,

@@ -68,6 +68,11 @@ def test_the_other_clients_are_pinned_with_hashes():
     assert re.fullmatch(r"sha512-[\w+/]{86}==", node["integrity"]["openai"])
 
 
+@pytest.mark.parametrize(("peer", "package"), [("curator", "bespokelabs-curator"), ("litellm", "litellm")])
+def test_the_peers_of_the_bench_are_pinned_with_hashes(peer, package):
+    assert any(pin.startswith(f"{package}==") for pin in pins(f"bench/peers/{peer}.txt"))
+
+
 def test_what_is_installed_is_what_is_locked():
     locked = dict(pin.split("==") for pin in pins("requirements-dev.txt"))
 

@@ -16,11 +16,12 @@ from headrace.store import batches, jobs
 from tests.batch_input import INPUT, given, ingesting, line, many
 from tests.scene import LANE, new_job, succeeded
 from worker.finalise import finalise
+from worker.slices import MOST_LINES
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.sweeper_fixtures"]
 pytestmark = pytest.mark.usefixtures("hints")
 
-FIRST = 500  # the lines of one slice
+FIRST = MOST_LINES  # the lines of one slice
 
 
 @pytest.fixture

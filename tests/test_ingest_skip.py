@@ -20,13 +20,14 @@ from tests.batch_input import given, ingesting, line, many
 from tests.invariants import check_rows
 from tests.scene import LANE, new_job, succeeded
 from worker.finalise import finalise
+from worker.slices import MOST_LINES
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.sweeper_fixtures"]
 pytestmark = pytest.mark.usefixtures("hints")
 
 ROOT = Path(__file__).parent.parent
 DEADLINE_SECONDS = 60.0
-SLICE = 500  # lines that become rows together
+SLICE = MOST_LINES  # lines that become rows together
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.bodies import ENDPOINTS, MAX_DEPTH, MAX_NAME_CHARACTERS, Fault, body_fault
-from headrace.lines import check_request, new_job, parse_line
+from headrace.exact_json import dumps
+from headrace.lines import Request, check_request, parse_line
 from headrace.store.jobs import NewJob
-from headrace.tokens import tokens_at_most
+from headrace.tokens import PREAMBLE_AT_MOST, tokens_at_most
 from tests.any_json import ANY_JSON, PATIENTLY
 from tests.exactly import ODD_NUMBERS
 
@@ -38,8 +39,8 @@ def test_a_good_line_becomes_a_job():
     assert isinstance(job, NewJob)
     assert (job.line, job.custom_id, job.endpoint, job.lane) == (7, "one", CHAT, "small-model")
     assert (job.prompt_estimate, job.completion_cap) == (7, 50)
-    assert json.loads(job.body) == BODY
-    assert "你好" in job.body
+    assert job.body == json.dumps(BODY)
+    assert (job.tokens_at_most, job.open_answers) == (len(dumps(BODY).encode()) + PREAMBLE_AT_MOST + 50, 0)
 
 
 @pytest.mark.parametrize(
@@ -210,9 +211,10 @@ def test_a_body_may_be_nested_as_deep_as_allowed_and_no_deeper():
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_embeddings_complete_nothing(endpoint):
-    job = new_job(endpoint, {"model": "m", "input": "text"}, line=1, custom_id=None)
+    job = Request(None, endpoint, "m", {"model": "m", "input": "text"}).job(1)
 
     assert job.completion_cap == (0 if endpoint == "/v1/embeddings" else None)
+    assert job.open_answers == (0 if endpoint == "/v1/embeddings" else 1)
 
 
 @PATIENTLY

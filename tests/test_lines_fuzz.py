@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from headrace.bodies import PROMPT_FIELD
-from headrace.lines import FIELDS, parse_line
+from headrace.lines import FIELDS, Request, parse_line
 from headrace.settings import Settings
 from headrace.states import BatchStatus
 from headrace.store.jobs import NewJob
@@ -186,8 +186,8 @@ def test_every_bad_line_of_an_input_is_told_by_its_number_and_every_good_one_is_
     for line in lines(written(tmp_path, content), max_bytes=MAX_BYTES):
         checked = check.next(line)
         review.add(line.number, checked)
-        if isinstance(checked, NewJob):
-            jobs[checked.line] = checked
+        if isinstance(checked, Request):
+            jobs[line.number] = checked.job(line.number)
 
     told = [error["line"] for error in review.errors() if error["line"] is not None]
     assert told == sorted(set(told))

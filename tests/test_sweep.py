@@ -9,10 +9,9 @@ from headrace.broker import BEAT_KEY
 from headrace.clock import now
 from headrace.limits import connect
 from headrace.states import BatchStatus, JobState
-from headrace.store import workers
 from headrace.store.workers import open_lanes
 from tests import servers
-from tests.scene import LANE, WORKER, retried, succeeded
+from tests.scene import LANE, WORKER, succeeded
 from tests.sweepers import states, sweeper_of
 from worker.sweep import BEAT_SEEN_SECONDS
 
@@ -84,28 +83,6 @@ def test_a_batch_that_was_not_read_yet_is_ingested(store, sweeper, hints):
     assert hints.taken() == [("headrace.ingest", batch_id)] * 2
 
 
-def test_every_worker_is_woken_for_a_lane_with_due_jobs(store, sweeper, hints):
-    store.batch(lines=3)
-    open_lane(store)
-    open_lane(store, "nobody-asks-for-it")
-    with store.db.begin() as session:
-        workers.register(session, "worker-2", host="there", pid=2)
-
-    sweeper.sweep()
-
-    assert hints.taken() == [("headrace.drain", LANE)] * 4
-
-
-def test_nobody_is_woken_before_a_job_is_due(store, sweeper, hints):
-    store.batch()
-    open_lane(store)
-    store.land(*(retried(flight, now() + timedelta(minutes=10)) for flight in store.fly()))
-
-    sweeper.sweep()
-
-    assert hints.taken() == []
-
-
 def test_one_sweeper_leads_until_its_lock_is_gone(store, sweepers, hints, redis_client_url):
     first, second = sweepers
     store.new_batch()
@@ -122,7 +99,7 @@ def test_one_sweeper_leads_until_its_lock_is_gone(store, sweepers, hints, redis_
     assert len(hints.taken()) == 1
 
 
-def test_jobs_that_wait_for_a_clock_that_was_put_back_are_due(store, sweeper, hints, monkeypatch):
+def test_jobs_that_wait_for_a_clock_that_was_put_back_are_due(store, sweeper, monkeypatch):
     monkeypatch.setattr("worker.sweep.SLICE", 2)
     open_lane(store)
     late, soon = store.batch(lines=3), store.batch()
@@ -130,13 +107,11 @@ def test_jobs_that_wait_for_a_clock_that_was_put_back_are_due(store, sweeper, hi
         delay = timedelta(hours=1) if job.batch_id == late else timedelta(minutes=6)
         store.set_job(job.id, run_at=now() + delay)
     store.inline(lane="another")
-    hints.taken()
 
     sweeper.sweep()
 
     assert {job.run_at <= now() for job in store.jobs(late)} == {True}
     assert {job.run_at <= now() for job in store.jobs(soon)} == {False}
-    assert set(hints.taken()) == {("headrace.drain", LANE)}
 
 
 def test_beat_leaves_a_sign_and_sweeps(store, sweeper, redis_client_url):

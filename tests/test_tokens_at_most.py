@@ -5,13 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace.lines import parse_line
 from headrace.simulator import SimulatorConfig, SimulatorProcess
+from headrace.store.jobs import NewJob
 from headrace.tokens import (
     FILE_AT_MOST,
     IMAGE_AT_MOST,
     MOST_TOKENS,
     PREAMBLE_AT_MOST,
     UNSEEN_AT_MOST,
+    Bound,
     tokens_at_most,
 )
 from tests.any_json import ANY_JSON, PATIENTLY
@@ -147,3 +150,24 @@ def test_what_only_the_provider_has_costs_up_to_a_context_window(unseen):
 )
 def test_any_body_has_a_bound_that_fits_its_column(endpoint, body):
     assert 0 < tokens_at_most(endpoint, orjson.dumps(body).decode(), 131_072) <= MOST_TOKENS
+
+
+@PATIENTLY
+@given(
+    st.sampled_from([CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES]),
+    st.dictionaries(
+        st.sampled_from(["prompt", "tools", "n", "best_of", "max_tokens", "max_output_tokens", "a"]),
+        ANY_JSON | st.sampled_from([IMAGE, [IMAGE], [{"type": "file"}], 7]),
+    ),
+    st.booleans(),
+)
+def test_the_bound_that_is_kept_with_a_job_is_the_one_that_its_body_has(endpoint, body, spaced):
+    body |= {"model": "m", "messages": [{"content": "a"}], "input": "a"}
+    request = {"custom_id": "a", "method": "POST", "url": endpoint, "body": body}
+    written = orjson.dumps(request, option=orjson.OPT_INDENT_2 if spaced else None).replace(b"\n", b" ")
+
+    job = parse_line(written, 1, endpoint, lambda _: True)
+
+    if isinstance(job, NewJob):
+        kept = Bound(job.tokens_at_most, job.open_answers)
+        assert kept.at_most(131_072) == tokens_at_most(endpoint, job.body, 131_072)

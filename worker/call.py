@@ -15,7 +15,7 @@ from tenacity import (
 from urllib3.exceptions import HTTPError, LocationValueError, NewConnectionError
 
 from headrace.config import Provider, Route
-from headrace.exact_json import dumps, loads, loads_rounded
+from headrace.exact_json import dumps, loads
 from headrace.failpoints import failpoint
 from headrace.provider_session import body_of, new_session
 from worker.connections import Adapter
@@ -77,15 +77,16 @@ class Caller:
             reraise=True,
         )
 
-    def call(self, route: Route, endpoint: str, body: str, request_id: str) -> Result:
+    def call(self, route: Route, endpoint: str, lane: str, body: str, request_id: str) -> Result:
         """Send one request and read its answer; what goes wrong is a result too.
 
-        `endpoint` begins with /v1, like the provider's base URL ends. Only what never left is sent again.
+        `endpoint` begins with /v1, like the provider's base URL ends; `lane` is the model in the body.
+        Only what never left is sent again.
         """
         limit = gevent.Timeout(self._timeout_seconds)
         limit.start()
         try:
-            return self._made(route, endpoint, body, request_id)
+            return self._made(route, endpoint, _for_provider(body, lane, route.model), request_id)
         except _NeverSent as error:
             return NotSent(str(error))
         except (requests.RequestException, HTTPError, OSError) as error:
@@ -99,12 +100,12 @@ class Caller:
         finally:
             limit.close()
 
-    def _made(self, route: Route, endpoint: str, body: str, request_id: str) -> Result:
+    def _made(self, route: Route, endpoint: str, body: bytes, request_id: str) -> Result:
         try:
             start = self._start(route.provider, endpoint)
         except UNMADE as error:
             return _unmade(error)
-        request = _request(start.request, _for_provider(body, route.model), request_id)
+        request = _request(start.request, body, request_id)
         try:
             return self._send(request, start.adapter)
         except _NeverSent as error:
@@ -167,9 +168,9 @@ def _after(first: _NeverSent, send: Callable[..., Result]) -> Callable[..., Resu
     return again
 
 
-def _for_provider(body: str, model: str) -> bytes:
+def _for_provider(body: str, lane: str, model: str) -> bytes:
     """The body as the client gave it, but for the model's name where the provider has another."""
-    if loads_rounded(body)["model"] == model:
+    if lane == model:
         return body.encode()
     return dumps({**loads(body), "model": model}).encode()
 

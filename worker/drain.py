@@ -18,7 +18,7 @@ from headrace.failpoints import failpoint
 from headrace.ids import new_id
 from headrace.limits import HORIZON_SECONDS, Ask, Limiter
 from headrace.store.jobs import Claim, Departure, claim, next_due, release
-from headrace.tokens import tokens_at_most
+from headrace.tokens import Bound, tokens_at_most
 from headrace.usage import NO_USAGE, Usage
 from worker.adoption import adopted, is_unlimited
 from worker.call import Answer
@@ -148,15 +148,18 @@ class Drain:
 
     def _depart(self, leaving: Departure, delay_seconds: float) -> None:
         self._claimed.popleft()
-        at_most = tokens_at_most(
-            leaving.claim.endpoint, leaving.claim.body, self._configured.max_output_tokens
-        )
-        leaving = leaving._replace(tokens_at_most=at_most)
+        leaving = leaving._replace(tokens_at_most=self._at_most(leaving.claim))
         self._under_way[leaving.attempt_id] = (leaving.claim.job_id, leaving.claim.token)
         learn = partial(self._learn, leaving.claim)
         ended = partial(self._ended, leaving.attempt_id)
         booked = Booked(leaving, self._route, learn, ended, lambda: self._welcome)
         self._tools.departures.add(booked, delay_seconds)
+
+    def _at_most(self, claim: Claim) -> int:
+        bound = Bound(claim.tokens_at_most, claim.open_answers)
+        if not bound.tokens:  # a worker of the release before made the job
+            return tokens_at_most(claim.endpoint, claim.body, self._configured.max_output_tokens)
+        return bound.at_most(self._configured.max_output_tokens)
 
     def _pace(self, granted: int, wait: float | None) -> float:
         """Sizes the next slice like what the quota grants in a round; returns the seconds until then."""

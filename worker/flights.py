@@ -96,7 +96,7 @@ class Flights:
     def _call(self, leaving: Departure, route: Route) -> Result:
         claim = leaving.claim
         try:
-            return self._caller.call(route, claim.endpoint, claim.body, leaving.attempt_id)
+            return self._caller.call(route, claim.endpoint, claim.lane, claim.body, leaving.attempt_id)
         except Exception as error:
             log.exception("the call of job %d failed in our own code", claim.job_id)
             return _own_fault(error)

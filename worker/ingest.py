@@ -1,6 +1,7 @@
 """A batch's input becomes jobs: every line is checked first, then all are inserted slice by slice."""
 
 import logging
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from headrace.settings import Settings
 from headrace.states import BATCH_FINAL, BatchStatus
 from headrace.store import batches, files, jobs, refusing, workers
 from headrace.versions import is_older
+from worker.ahead import ahead
 from worker.input_lines import lines
 from worker.line_check import LineCheck, LineRules
 from worker.review import Review
@@ -27,6 +29,7 @@ from worker.stopping import StopFlag
 
 log = logging.getLogger(__name__)
 
+MODELS_KEPT = 256  # names of an input that are known, or not known, without another look
 SHORTENED = Fault("invalid_request", "The input file has lost lines since it was validated.", "file_id")
 
 
@@ -80,7 +83,7 @@ class Ingest:
     def _rules(self, batch: Batch) -> LineRules:
         return LineRules(
             endpoint=batch.endpoint,
-            knows_model=lambda model: self._config.route(model) is not None,
+            knows_model=lru_cache(MODELS_KEPT)(lambda model: self._config.route(model) is not None),
             max_bytes=self._settings.max_body_bytes,
             strict=self._settings.strict,
         )
@@ -104,7 +107,7 @@ class Ingest:
             self._end_early(batch, batch.ingest_offset, None, _gone(batch))
             return
         offset, known = batch.ingest_offset, set[str]()
-        for slice_ in slices(source, batch, self._rules(batch)):
+        for slice_ in ahead(slices(source, batch, self._rules(batch))):
             if self._stop.is_set() or not self._inserted(batch, slice_, offset):
                 return
             offset = slice_.end

@@ -39,14 +39,17 @@ def lines(
         number, unbreathed = _newlines(file, offset), 0
         if skip_bom and not offset and file.read(len(BOM_UTF8)) != BOM_UTF8:
             file.seek(0)
+        end = file.tell()
         while raw := file.readline(-1 if max_bytes is None else max_bytes + 1):
             number += 1
+            end += len(raw)
             too_long = max_bytes is not None and len(raw) > max_bytes
             is_blank = not raw.strip(NOTHING if number == 1 else None)
             if too_long and not raw.endswith(b"\n"):
                 is_blank = _is_rest_blank(file) and is_blank
+                end = file.tell()
             if not is_blank:
-                yield Line(number, raw, file.tell(), too_long)
+                yield Line(number, raw, end, too_long)
             unbreathed += len(raw)
             if number % BREATH == 0 or unbreathed >= BREATH_BYTES or len(raw) >= LONG_LINE_BYTES:
                 unbreathed = 0

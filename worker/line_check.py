@@ -1,18 +1,21 @@
 """Whether a line of a batch's input can run: by itself, and beside the lines before it (contract 2.5)."""
 
+from collections.abc import Callable
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import gevent
 
-from headrace.bodies import Fault, KnowsModel, is_name
-from headrace.exact_json import loads_rounded
-from headrace.lines import duplicate, parse_line
+from headrace.bodies import Fault, KnowsModel
+from headrace.lines import Refused, Request, check_line, duplicate, parse_line
 from headrace.store.jobs import NewJob
 from worker.input_lines import Line
 
 DIGEST_BYTES = 16
-THREAD_BYTES = 1 << 20  # a line of so many takes a second or more: heartbeats go on beside a thread
+THREAD_BYTES = 1 << 20  # a line of so many takes a tenth of a second: heartbeats go on beside a thread
+
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 
 
 class LineRules(NamedTuple):
@@ -22,13 +25,6 @@ class LineRules(NamedTuple):
     knows_model: KnowsModel
     max_bytes: int
     strict: bool = False
-
-
-class Names(NamedTuple):
-    """What a line calls itself and its model, as far as these are names."""
-
-    custom_id: str | None = None
-    model: str | None = None
 
 
 class LineCheck:
@@ -42,20 +38,25 @@ class LineCheck:
         self._seen: set[bytes] = set()
         self._model: str | None = None
 
-    def next(self, line: Line) -> NewJob | Fault:
-        """The next line's job, or why there is none."""
-        checked = job_of(line, self._rules)
-        names = Names(checked.custom_id, checked.lane) if isinstance(checked, NewJob) else names_of(line)
-        self._model = self._model or names.model
-        is_first = self._is_first(names.custom_id)
-        if isinstance(checked, Fault):
+    def next(self, line: Line) -> Request | Refused:
+        """What the next line asks for, or why it cannot run."""
+        checked = self._alone(line)
+        self._model = self._model or checked.model
+        is_first = self._is_first(checked.custom_id)
+        if isinstance(checked, Refused):
             return checked
         if not is_first:
-            return duplicate(names.custom_id or "")
-        if self._rules.strict and checked.lane != self._model:
+            return Refused(duplicate(checked.custom_id or ""), checked.custom_id, checked.model)
+        if self._rules.strict and checked.model != self._model:
             message = f"The model must be '{self._model}', as in the lines before: an input is for one model."
-            return Fault("mismatched_model", message, "body.model")
+            fault = Fault("mismatched_model", message, "body.model")
+            return Refused(fault, checked.custom_id, checked.model)
         return checked
+
+    def _alone(self, line: Line) -> Request | Refused:
+        if line.too_long:
+            return Refused(_too_long(self._rules))
+        return _beside(line, check_line, line.raw, self._rules.endpoint, self._rules.knows_model)
 
     def _is_first(self, custom_id: str | None) -> bool:
         if custom_id is None:
@@ -69,30 +70,23 @@ class LineCheck:
 def job_of(line: Line, rules: LineRules) -> NewJob | Fault:
     """The job of a line that has no other beside it, or why there is none."""
     if line.too_long:
-        message = f"This line is longer than {rules.max_bytes} bytes, the most that it may have."
-        return Fault("invalid_request", message)
-    asked = (line.raw, line.number, rules.endpoint, rules.knows_model)
+        return _too_long(rules)
+    return _beside(line, parse_line, line.raw, line.number, rules.endpoint, rules.knows_model)
+
+
+def job_for(line: Line, request: Request) -> NewJob:
+    """The job of a line that was checked."""
+    return _beside(line, request.job, line.number)
+
+
+def _beside(line: Line, work: Callable[Given, Made], *given: Given.args, **named: Given.kwargs) -> Made:
+    """Do some work on a line; in a thread, if it can take long."""
     if len(line.raw) < THREAD_BYTES:
-        return parse_line(*asked)
-    checked: NewJob | Fault = gevent.get_hub().threadpool.apply(parse_line, asked)
-    return checked
+        return work(*given, **named)
+    made: Made = gevent.get_hub().threadpool.apply(work, given, named)
+    return made
 
 
-def names_of(line: Line) -> Names:
-    """What is known of a line that need not be any good."""
-    if line.too_long:
-        return Names()
-    try:
-        request = loads_rounded(line.raw)
-    except ValueError:
-        return Names()
-    if not isinstance(request, dict):
-        return Names()
-    body = request.get("body")
-    return Names(
-        _name(request.get("custom_id")), _name(body.get("model") if isinstance(body, dict) else None)
-    )
-
-
-def _name(value: Any) -> str | None:
-    return value if is_name(value) else None
+def _too_long(rules: LineRules) -> Fault:
+    message = f"This line is longer than {rules.max_bytes} bytes, the most that it may have."
+    return Fault("invalid_request", message)

@@ -25,6 +25,7 @@ from worker.drain import Drain, Tools
 from worker.flights import Flights
 from worker.heartbeat import Heartbeat
 from worker.landing import Lander
+from worker.lookout import Lookout
 from worker.lost_claims import LostClaims
 from worker.provider_models import ProviderModels
 from worker.replay import Replay
@@ -77,7 +78,8 @@ class Process:
             workers.register(session, self.worker_id, host=socket.gethostname(), pid=os.getpid())
         self._replay.look()  # before jobs of the dead are rescued and called again
         lost = LostClaims(self.db, self.worker_id, self.stop, self._holds, self.settings.lease_seconds)
-        parts = (self._lander, self._departures, self._heartbeat, self.sweeper, self._replay, lost)
+        lookout = Lookout(self.db, self.stop, self._is_draining)
+        parts = (self._lander, self._departures, self._heartbeat, self.sweeper, self._replay, lost, lookout)
         for loop in (*(part.run for part in parts), self._lander.keep, self._renew):
             self._spawn(loop)
 
@@ -117,6 +119,9 @@ class Process:
 
     def _holds(self) -> set[tuple[int, str]]:
         return {lease for drain in self._drains.values() for lease in drain.holds()}
+
+    def _is_draining(self, lane: str) -> bool:
+        return lane in self._drains and self._drains[lane].running
 
     def _drain_of(self, lane: str) -> Drain | None:
         if lane not in self._drains:

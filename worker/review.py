@@ -3,7 +3,7 @@
 from typing import Any
 
 from headrace.bodies import Fault
-from headrace.store.jobs import NewJob
+from headrace.lines import Refused, Request
 
 MOST_FAULTS = 1000
 
@@ -26,14 +26,14 @@ class Review:
         """There is one more: the input is not read to its end."""
         self.total += 1
 
-    def add(self, number: int, checked: NewJob | Fault) -> None:
+    def add(self, number: int, checked: Request | Refused) -> None:
         """Take in one line."""
         self.total += 1
-        if isinstance(checked, NewJob):
+        if isinstance(checked, Request):
             if len(self._models) < 2:
-                self._models.add(checked.lane)
+                self._models.add(checked.model)
         elif len(self._errors) < MOST_FAULTS:
-            self._errors.append(checked.as_error(number))
+            self._errors.append(checked.fault.as_error(number))
         else:
             self._left_out += 1
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace.bodies import Fault
+from headrace.lines import Refused
 from headrace.models import Batch
 from headrace.store.jobs import NewJob
 from headrace.store.refusing import BadLine
 from worker.input_lines import Line, lines
-from worker.line_check import LineCheck, LineRules, job_of, names_of
+from worker.line_check import LineCheck, LineRules, job_for, job_of
 
 MOST_LINES = 500
 MOST_BYTES = 8 * 1024 * 1024  # and one line more
@@ -72,11 +73,10 @@ def _skipping(source: Path, batch: Batch, rules: LineRules) -> Iterator[tuple[Li
     for line in lines(source, max_bytes=rules.max_bytes, skip_bom=not rules.strict):
         checked = check.next(line)
         if line.end > batch.ingest_offset:
-            yield line, _bad(line, checked) if isinstance(checked, Fault) else checked
+            yield line, _bad(line, checked) if isinstance(checked, Refused) else job_for(line, checked)
 
 
-def _bad(line: Line, fault: Fault) -> BadLine:
+def _bad(line: Line, refused: Refused) -> BadLine:
     """The place is in the message: the line may have no name of its own."""
-    names = names_of(line)
-    message = f"{fault.message} (line {line.number})"
-    return BadLine(line.number, names.custom_id, names.model or "", fault.code, message)
+    message = f"{refused.fault.message} (line {line.number})"
+    return BadLine(line.number, refused.custom_id, refused.model or "", refused.fault.code, message)

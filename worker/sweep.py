@@ -1,4 +1,4 @@
-"""The periodic duty: rescue, wake, expire, finalise, prune. One process does it; two would harm nothing."""
+"""The periodic duty: rescue, expire, wake, finalise, prune. One process does it; two would harm nothing."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from headrace.broker import BEAT_KEY
 from headrace.clock import now
 from headrace.db import Database
-from headrace.dispatch import wake, wake_finalise, wake_ingest
+from headrace.dispatch import wake_finalise, wake_ingest
 from headrace.errors import Unavailable
 from headrace.failpoints import failpoint
 from headrace.store import batches, sweeping, workers
@@ -104,7 +104,8 @@ class Sweeper:
             with self._db.begin() as session:
                 dead = workers.give_up(session, self._dead)
             log.warning("given up for dead: %s", ", ".join(dead))
-        rescued = SLICE
+        with self._db.read() as session:
+            rescued = SLICE if dead or sweeping.strangers(session) else 0
         while rescued == SLICE and not self._stop.is_set():
             with self._db.begin() as session:
                 rescued = sweeping.rescue(session, dead, SLICE)
@@ -123,24 +124,22 @@ class Sweeper:
                 gevent.sleep(0)
 
     def _bring_forward(self) -> None:
-        brought = SLICE
+        with self._db.read() as session:
+            lanes = sweeping.put_off(session)
+        brought = SLICE if lanes else 0
         while brought == SLICE and not self._stop.is_set():
             with self._db.begin() as session:
-                brought = sweeping.bring_forward(session, SLICE)
+                brought = sweeping.bring_forward(session, lanes, SLICE)
             if brought:
                 log.warning("%d jobs are due now that waited for a clock that was put back", brought)
 
     def _wake(self) -> None:
-        with self._db.begin() as session:
-            done = batches.close_if_done(session, batches.to_close(session))
         with self._db.read() as session:
-            unread = batches.to_ingest(session)
-            due = workers.due_lanes(session)
-            hands = len(workers.counters(session))
+            unread, done = batches.to_ingest(session), batches.to_close(session)
+        if done:
+            with self._db.begin() as session:
+                done = batches.close_if_done(session, done)
         for batch_id in done:
             wake_finalise(batch_id)
         for batch_id in unread:
             wake_ingest(batch_id)
-        for lane in due:
-            for _ in range(hands):
-                wake(lane)

@@ -1,5 +1,6 @@
 """The Celery tasks. Their names are a wire contract; their argument is a lane's or a batch's name."""
 
+import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from headrace.dispatch import DRAIN, FINALISE, INGEST, SWEEP, app
 from headrace.errors import ConfigurationError, HeadraceError
+from headrace.listening import stop_listening
 from headrace.settings import Settings
 from worker.finalise import finalise
 from worker.ingest import Ingest
@@ -77,18 +79,31 @@ def _init(**_: Any) -> None:
 def _ready(**_: Any) -> None:
     with _or_exit():
         process().start()
+    _settle_in()
+
+
+@signals.beat_init.connect
+def _beat_ready(**_: Any) -> None:
+    _settle_in()
 
 
 @signals.worker_shutting_down.connect
 def _stopping(**_: Any) -> None:
     for here in _running:
         here.stop_claiming()
+    stop_listening()
 
 
 @signals.worker_shutdown.connect
 def _stopped(**_: Any) -> None:
     for here in _running:
         here.shut_down()
+
+
+def _settle_in() -> None:
+    """What a process has by now it keeps: no collection looks through it again, nor does its end."""
+    gc.collect()
+    gc.freeze()
 
 
 @contextmanager

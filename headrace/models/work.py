@@ -115,6 +115,8 @@ class Job(SQLModel, table=True):
     total_tokens: int = Field(default=0, sa_type=RowId)
 
     priority: int = Field(default=0, sa_column_kwargs=added("0"))
+    tokens_at_most: int = Field(default=0, sa_column_kwargs=added("0"))
+    open_answers: int = Field(default=0, sa_column_kwargs=added("0"))
 
     __table_args__ = (
         CheckConstraint(one_of("state", JobState), name="job_state"),

@@ -7,10 +7,16 @@ from sqlalchemy import func, or_, select
 from sqlmodel import Session
 
 from headrace.states import JobState, Outcome
+from headrace.store.among import among
 from headrace.store.finishing import WORKER_LOST
 from headrace.store.sweeping import MAX_CRASHES
 from headrace.store.tables import attempts
 from headrace.usage import NO_USAGE, Usage
+
+_UNWRITTEN = select(attempts.c.id, attempts.c.number, attempts.c.outcome, attempts.c.tokens_at_most).where(
+    among(attempts.c.id, "attempt_ids"),
+    or_(attempts.c.outcome == Outcome.OPEN, attempts.c.error_code == WORKER_LOST),
+)
 
 
 class Doubt(NamedTuple):
@@ -38,10 +44,7 @@ def is_in_doubt(outcome: Outcome, usage: Usage) -> bool:
 
 def unwritten(session: Session, attempt_ids: Sequence[str]) -> dict[str, Any]:
     """Those attempts that are open, or were closed by a rescue only, by id: the others have landed."""
-    still = or_(attempts.c.outcome == Outcome.OPEN, attempts.c.error_code == WORKER_LOST)
-    columns = (attempts.c.id, attempts.c.number, attempts.c.outcome, attempts.c.tokens_at_most)
-    found = select(*columns).where(attempts.c.id.in_(attempt_ids), still)
-    return {row.id: row for row in session.execute(found)}
+    return {row.id: row for row in session.execute(_UNWRITTEN, {"attempt_ids": attempt_ids})}
 
 
 def shift(attempt: Any, outcome: Outcome, usage: Usage) -> Doubt:

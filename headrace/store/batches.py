@@ -1,17 +1,18 @@
 """Batches: created, ingested, cancelled, summed up, finished."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Boolean, Text, Update, bindparam, case, func, select, update
 from sqlmodel import Session, col
 from sqlmodel import select as select_model
 
 from headrace.clock import now
 from headrace.models import Batch, File
 from headrace.states import BatchStatus, JobState
+from headrace.store.among import among
 from headrace.store.tables import batches, files
 from headrace.usage import NO_USAGE, Usage
 
@@ -23,6 +24,7 @@ ENDED_AT = {
 }
 COUNTS = ("succeeded", "failed", "cancelled", "expired", "ambiguous_calls", "ambiguous_tokens")
 FINISHED = batches.c.succeeded + batches.c.failed + batches.c.cancelled + batches.c.expired
+DONE = (batches.c.total == FINISHED, batches.c.ingested == batches.c.total)
 
 
 @dataclass(slots=True)
@@ -118,27 +120,56 @@ def add(session: Session, batch_id: str, tally: Tally) -> int:
     The row stays locked until the commit, so the results of a batch are numbered in the order of their
     commits, and a reader that saw number n has seen every smaller one.
     """
-    values: dict[str, Any] = {name: batches.c[name] + getattr(tally, name) for name in COUNTS}
-    for field in fields(Usage):
-        values[field.name] = batches.c[field.name] + getattr(tally.usage, field.name)
-    if tally.notice or tally.succeeded:
-        values["notice"] = tally.notice
-    changed = update(batches).where(batches.c.id == batch_id).values(values).returning(FINISHED)
-    return int(session.execute(changed).scalar_one()) - tally.finished
+    return add_all(session, {batch_id: tally})[batch_id]
+
+
+def add_all(session: Session, tallies: Mapping[str, Tally]) -> dict[str, int]:
+    """The same for several batches, in one order everywhere; returns the number for each."""
+    if not tallies:
+        return {}
+    values = [_parameters(batch_id, tally) for batch_id, tally in sorted(tallies.items())]
+    if len(values) == 1:
+        finished = session.execute(_ADD.returning(*_COUNTED), values[0])
+    else:
+        session.connection().execute(_ADD, values)
+        finished = session.execute(select(*_COUNTED).where(batches.c.id.in_(tallies)))
+    return {row.id: row.finished - tallies[row.id].finished for row in finished}
+
+
+def _parameters(batch_id: str, tally: Tally) -> dict[str, Any]:
+    says = bool(tally.notice or tally.succeeded)
+    sums = {name: getattr(tally, name) for name in COUNTS} | asdict(tally.usage)
+    plus = {f"plus_{name}": value for name, value in sums.items()}
+    return plus | {"batch_id": batch_id, "says": says, "new_notice": tally.notice}
+
+
+def _adding() -> Update:
+    names = [*COUNTS, *(field.name for field in fields(Usage))]
+    values: dict[str, Any] = {name: batches.c[name] + bindparam(f"plus_{name}") for name in names}
+    said = case(
+        (bindparam("says", type_=Boolean), bindparam("new_notice", type_=Text)), else_=batches.c.notice
+    )
+    return update(batches).where(batches.c.id == bindparam("batch_id")).values(values | {"notice": said})
+
+
+_ADD = _adding()
+_COUNTED = (batches.c.id, FINISHED.label("finished"))
+_NOT_FINAL = (BatchStatus.IN_PROGRESS, BatchStatus.FINALIZING, BatchStatus.CANCELLING)
+_DONE_OF = select(batches.c.id).where(
+    among(batches.c.id, "batch_ids"), *DONE, batches.c.status.in_(_NOT_FINAL)
+)
 
 
 def close_if_done(session: Session, batch_ids: Sequence[str]) -> list[str]:
     """Those of `batch_ids` whose jobs are all final: they are ready to be finalised."""
-    done = [
-        batches.c.id.in_(batch_ids),
-        batches.c.total == FINISHED,
-        batches.c.ingested == batches.c.total,
-    ]
-    in_progress = update(batches).where(*done, batches.c.status == BatchStatus.IN_PROGRESS)
-    session.execute(in_progress.values(status=BatchStatus.FINALIZING, finalizing_at=now()))
-    closing = (BatchStatus.FINALIZING, BatchStatus.CANCELLING)
-    ready = select(batches.c.id).where(*done, batches.c.status.in_(closing))
-    return list(session.execute(ready).scalars())
+    if not batch_ids:
+        return []
+    done = list(session.execute(_DONE_OF, {"batch_ids": batch_ids}).scalars())
+    if done:
+        in_progress = update(batches).where(batches.c.id.in_(done), *DONE)
+        in_progress = in_progress.where(batches.c.status == BatchStatus.IN_PROGRESS)
+        session.execute(in_progress.values(status=BatchStatus.FINALIZING, finalizing_at=now()))
+    return done
 
 
 def finish(
@@ -176,10 +207,11 @@ def to_ingest(session: Session) -> list[str]:
 
 
 def to_close(session: Session) -> list[str]:
-    """Batches that are ingested and not final."""
+    """Batches whose jobs are all final, and which are not."""
     status = (BatchStatus.IN_PROGRESS, BatchStatus.FINALIZING, BatchStatus.CANCELLING)
-    read = (batches.c.ingested == batches.c.total) & batches.c.in_progress_at.is_not(None)
-    return list(session.execute(select(batches.c.id).where(batches.c.status.in_(status), read)).scalars())
+    begun = batches.c.in_progress_at.is_not(None)
+    wanted = select(batches.c.id).where(batches.c.status.in_(status), begun, *DONE)
+    return list(session.execute(wanted).scalars())
 
 
 def to_empty(session: Session, at: datetime) -> dict[str, JobState]:

@@ -3,18 +3,15 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy import case, func, select, update
 from sqlmodel import Session
 
 from headrace.clock import now
 from headrace.models import Batch
 from headrace.states import JobState
+from headrace.store.conditions import HELD
 from headrace.store.finishing import NOT_RETRIED, finish
 from headrace.store.tables import jobs
-
-HELD: Any = jobs.c.state == bindparam(
-    "held", JobState.HELD.value, literal_execute=True
-)  # for the partial index
 
 
 def counts(session: Session, api_key_id: str, batch_ids: Collection[str]) -> dict[str, int]:

@@ -1,25 +1,28 @@
 """A job's life up to its call: submitted, claimed, departed, or put back. `docs/states.md` draws it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlmodel import Session
 
 from headrace.clock import now
 from headrace.ids import new_id
 from headrace.states import FINAL, JobState
+from headrace.store.among import among
+from headrace.store.bulk import insert_many
 from headrace.store.finishing import finish
 from headrace.store.locking import lock
 from headrace.store.priorities import next_ids
 from headrace.store.tables import attempts, jobs
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """One completion to be made. `line` is its 1-based place in its file or list."""
+class NewJob(NamedTuple):
+    """One completion to be made. `line` is its 1-based place in its file or list.
+
+    `tokens_at_most` and `open_answers` are its `headrace.tokens.Bound`.
+    """
 
     line: int
     custom_id: str | None
@@ -28,6 +31,8 @@ class NewJob:
     body: str
     prompt_estimate: int
     completion_cap: int | None
+    tokens_at_most: int = 0
+    open_answers: int = 0
 
 
 class Claim(NamedTuple):
@@ -41,6 +46,8 @@ class Claim(NamedTuple):
     body: str
     prompt_estimate: int
     completion_cap: int | None
+    tokens_at_most: int
+    open_answers: int
     attempts: int
     max_attempts: int
     calls: int
@@ -55,6 +62,20 @@ class Departure(NamedTuple):
     tokens_at_most: int = 0
 
 
+_LEASED = (
+    update(jobs)
+    .where(among(jobs.c.id, "job_ids"), jobs.c.state == JobState.QUEUED)
+    .values(state=JobState.RUNNING, lease_token=bindparam("token"), worker_id=bindparam("worker"))
+    .returning(jobs.c.priority, jobs.c.id, *(jobs.c[name] for name in Claim._fields[2:]))
+)
+_SENT = (
+    update(jobs)
+    .where(among(jobs.c.id, "job_ids"))
+    .values(attempts=jobs.c.attempts + 1, calls=jobs.c.calls + 1)
+)
+_WRITTEN = select(attempts.c.id).where(among(attempts.c.id, "attempt_ids"))
+
+
 def submit(
     session: Session,
     new: Sequence[NewJob],
@@ -65,8 +86,13 @@ def submit(
     priority: int = 0,
 ) -> None:
     """The jobs of one slice of a batch's input, due at once."""
-    if new:
-        session.execute(insert(jobs), _rows(new, api_key_id, batch_id, max_attempts, priority))
+    shared = {
+        "api_key_id": api_key_id,
+        "batch_id": batch_id,
+        "max_attempts": max_attempts,
+        "priority": priority,
+    }
+    insert_many(session, jobs, NewJob._fields, new, shared | _start())
 
 
 def submit_inline(
@@ -74,7 +100,8 @@ def submit_inline(
 ) -> list[int]:
     """Jobs without a batch, due at once; returns their ids in the order given."""
     statement = insert(jobs).returning(jobs.c.id, sort_by_parameter_order=True)
-    return list(session.execute(statement, _rows(new, api_key_id, None, max_attempts)).scalars())
+    shared = {"api_key_id": api_key_id, "max_attempts": max_attempts} | _start()
+    return list(session.execute(statement, [job._asdict() | shared for job in new]).scalars())
 
 
 def claim(session: Session, lane: str, limit: int, worker_id: str) -> list[Claim]:
@@ -87,10 +114,7 @@ def claim(session: Session, lane: str, limit: int, worker_id: str) -> list[Claim
     if not ids:
         return []
     token = new_id("")
-    leased = update(jobs).where(jobs.c.id.in_(ids), jobs.c.state == JobState.QUEUED)
-    leased = leased.values(state=JobState.RUNNING, lease_token=token, worker_id=worker_id)
-    fields = [jobs.c.priority, jobs.c.id, *(jobs.c[name] for name in Claim._fields[2:])]
-    rows = session.execute(leased.returning(*fields)).all()
+    rows = session.execute(_LEASED, {"job_ids": ids, "token": token, "worker": worker_id}).all()
     ordered = sorted(rows, key=lambda row: (-row.priority, row.id))
     return [Claim(row.id, token, *row[2:]) for row in ordered]
 
@@ -140,18 +164,9 @@ def cancel_one(session: Session, job_id: int) -> None:
         finish(session, [row], JobState.CANCELLED, now())
 
 
-def _rows(
-    new: Sequence[NewJob], api_key_id: str, batch_id: str | None, max_attempts: int, priority: int = 0
-) -> list[dict[str, Any]]:
+def _start() -> dict[str, Any]:
     at = now()
-    shared = {
-        "api_key_id": api_key_id,
-        "batch_id": batch_id,
-        "max_attempts": max_attempts,
-        "priority": priority,
-    }
-    start = {"state": JobState.QUEUED, "run_at": at, "created_at": at}
-    return [{**asdict(job), **shared, **start} for job in new]
+    return {"state": JobState.QUEUED.value, "run_at": at, "created_at": at}
 
 
 def _is_held(row: Any, token: str) -> bool:
@@ -160,25 +175,23 @@ def _is_held(row: Any, token: str) -> bool:
 
 def _already_gone(session: Session, leaving: Sequence[Departure]) -> set[str]:
     """Attempts that are written: the commit before was not acknowledged."""
-    written = select(attempts.c.id).where(attempts.c.id.in_([leaves.attempt_id for leaves in leaving]))
-    return set(session.execute(written).scalars())
+    attempt_ids = [leaves.attempt_id for leaves in leaving]
+    return set(session.execute(_WRITTEN, {"attempt_ids": attempt_ids}).scalars())
 
 
 def _send(session: Session, leaving: Sequence[Departure], worker_id: str, at: datetime) -> None:
     if not leaving:
         return
-    sent = update(jobs).where(jobs.c.id.in_([leaves.claim.job_id for leaves in leaving]))
-    session.execute(sent.values(attempts=jobs.c.attempts + 1, calls=jobs.c.calls + 1))
-    values = [
-        {
-            "id": leaves.attempt_id,
-            "job_id": leaves.claim.job_id,
-            "number": leaves.claim.calls + 1,
-            "worker_id": worker_id,
-            "departed_at": at,
-            "tokens_booked": leaves.tokens_booked,
-            "tokens_at_most": leaves.tokens_at_most,
-        }
+    session.execute(_SENT, {"job_ids": [leaves.claim.job_id for leaves in leaving]})
+    rows = [
+        (
+            leaves.attempt_id,
+            leaves.claim.job_id,
+            leaves.claim.calls + 1,
+            leaves.tokens_booked,
+            leaves.tokens_at_most,
+        )
         for leaves in leaving
     ]
-    session.execute(insert(attempts), values)
+    names = ("id", "job_id", "number", "tokens_booked", "tokens_at_most")
+    insert_many(session, attempts, names, rows, {"worker_id": worker_id, "departed_at": at})

@@ -20,7 +20,7 @@ def create(session: Session, name: str, secret: str | None = None) -> tuple[ApiK
         id=new_id("key_"),
         name=name,
         prefix=secret[:SHOWN_CHARACTERS],
-        sha256=_sha256(secret),
+        sha256=digest(secret),
     )
     session.add(key)
     session.flush()
@@ -29,7 +29,7 @@ def create(session: Session, name: str, secret: str | None = None) -> tuple[ApiK
 
 def find(session: Session, secret: str) -> ApiKey | None:
     """The live key with this secret. The look-up is by hash, so its timing tells nothing of the secret."""
-    wanted = select(ApiKey).where(ApiKey.sha256 == _sha256(secret), col(ApiKey.revoked_at).is_(None))
+    wanted = select(ApiKey).where(ApiKey.sha256 == digest(secret), col(ApiKey.revoked_at).is_(None))
     return session.exec(wanted).first()
 
 
@@ -47,5 +47,6 @@ def revoke(session: Session, key_id: str) -> bool:
     return True
 
 
-def _sha256(secret: str) -> str:
+def digest(secret: str) -> str:
+    """What is kept of a secret."""
     return hashlib.sha256(secret.encode()).hexdigest()

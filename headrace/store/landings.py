@@ -5,23 +5,29 @@ All of one group of landings is one transaction.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import reduce
+from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, update
 from sqlmodel import Session
 
 from headrace.clock import now
 from headrace.states import FINAL, JobState, Outcome
 from headrace.store.ambiguity import NO_DOUBT, Doubt, shift, unwritten, was_held_for
 from headrace.store.batches import Tally, add, close_if_done
+from headrace.store.bulk_updates import update_many
 from headrace.store.finishing import finish
 from headrace.store.locking import lock
 from headrace.store.tables import attempts, jobs
 from headrace.usage import NO_USAGE, Usage
+
+USAGE = tuple(field.name for field in fields(Usage))
+UNLEASED = {"lease_token": None, "worker_id": None}
+
+_tokens = attrgetter(*USAGE)
 
 
 class Verb(StrEnum):
@@ -116,24 +122,20 @@ def _was_not_paid(landing: Landing) -> bool:
 
 
 def _close_attempts(session: Session, landings: Sequence[Landing], at: datetime) -> None:
-    if not landings:
-        return
-    names = ("outcome", "status_code", "request_id", "error_code", "error_message")
-    closed = update(attempts).where(attempts.c.id == bindparam("attempt"))
-    closed = closed.values(
-        landed_at=at,
-        **{name: bindparam(name) for name in names},
-        **{name: bindparam(name) for name in asdict(NO_USAGE)},
-    )
-    values = [
-        {
-            "attempt": landing.attempt_id,
-            **{name: getattr(landing, name) for name in names},
-            **asdict(landing.usage),
-        }
+    rows = [
+        (
+            landing.attempt_id,
+            landing.outcome.value,
+            landing.status_code,
+            landing.request_id,
+            landing.error_code,
+            landing.error_message,
+            *_tokens(landing.usage),
+        )
         for landing in landings
     ]
-    session.connection().execute(closed, values)
+    names = ("outcome", "status_code", "request_id", "error_code", "error_message", *USAGE)
+    update_many(session, attempts, names, rows, shared={"landed_at": at})
 
 
 def _chosen(
@@ -152,31 +154,23 @@ def _chosen(
 
 
 def _finish(session: Session, final: Sequence[Landing], accounts: _Accounts, at: datetime) -> None:
-    if not final:
-        return
     numbers = _result_numbers(session, final, accounts)
-    names = ("status_code", "request_id", "answer", "error_code", "error_message")
-    ended = update(jobs).where(jobs.c.id == bindparam("job"))
-    ended = ended.values(
-        state=bindparam("state"),
-        finished_at=at,
-        lease_token=None,
-        worker_id=None,
-        result_no=bindparam("number"),
-        **{name: bindparam(name) for name in names},
-        **_plus_usage(),
-    )
-    values = [
-        {
-            "job": landing.job_id,
-            "state": _end(landing),
-            "number": numbers.get(landing.job_id),
-            **{name: getattr(landing, name) for name in names},
-            **_usage_parameters(landing),
-        }
+    rows = [
+        (
+            landing.job_id,
+            _end(landing).value,
+            numbers.get(landing.job_id),
+            landing.status_code,
+            landing.request_id,
+            landing.answer,
+            landing.error_code,
+            landing.error_message,
+            *_tokens(landing.usage),
+        )
         for landing in final
     ]
-    session.connection().execute(ended, values)
+    names = ("state", "result_no", "status_code", "request_id", "answer", "error_code", "error_message")
+    update_many(session, jobs, names, rows, plus=USAGE, shared={"finished_at": at, **UNLEASED})
 
 
 def _result_numbers(session: Session, final: Sequence[Landing], accounts: _Accounts) -> dict[int, int]:
@@ -193,41 +187,31 @@ def _result_numbers(session: Session, final: Sequence[Landing], accounts: _Accou
 
 def _put_back(session: Session, again: Sequence[Landing], rows: dict[int, Any], at: datetime) -> None:
     """Jobs that go again wait for their time; or from now on for a person."""
-    if not again:
-        return
-    names = ("status_code", "error_code", "error_message")
-    waiting = update(jobs).where(jobs.c.id == bindparam("job"))
-    waiting = waiting.values(
-        state=bindparam("state"),
-        lease_token=None,
-        worker_id=None,
-        run_at=bindparam("due"),
-        attempts=jobs.c.attempts - bindparam("given_back"),
-        **{name: bindparam(name) for name in names},
-    )
     held = {landing.job_id for landing in again if _holds(landing, rows[landing.job_id])}
-    values = [
-        {
-            "job": landing.job_id,
-            "state": JobState.HELD if landing.job_id in held else JobState.QUEUED,
-            "due": at if landing.job_id in held else landing.run_at,
-            "given_back": int(landing.verb is Verb.SNOOZE),
-            **{name: getattr(landing, name) for name in names},
-        }
+    changed = [
+        (
+            landing.job_id,
+            JobState.HELD.value if landing.job_id in held else JobState.QUEUED.value,
+            at if landing.job_id in held else landing.run_at,
+            landing.status_code,
+            landing.error_code,
+            landing.error_message,
+            -int(landing.verb is Verb.SNOOZE),
+        )
         for landing in again
     ]
-    session.connection().execute(waiting, values)
+    names = ("state", "run_at", "status_code", "error_code", "error_message")
+    update_many(session, jobs, names, changed, plus=("attempts",), shared=UNLEASED)
 
 
 def _add_usage(session: Session, landings: Sequence[Landing], accounts: _Accounts) -> None:
     """What calls cost that decided nothing, and the notices they carry."""
-    paid = [landing for landing in landings if landing.usage != NO_USAGE]
-    if paid:
-        spent = update(jobs).where(jobs.c.id == bindparam("job")).values(**_plus_usage())
-        session.connection().execute(
-            spent,
-            [{"job": landing.job_id, **_usage_parameters(landing)} for landing in paid],
-        )
+    spent: dict[int, Usage] = defaultdict(lambda: NO_USAGE)  # a job may have had several calls
+    for landing in landings:
+        if landing.usage != NO_USAGE:
+            spent[landing.job_id] += landing.usage
+    rows = [(job_id, *_tokens(usage)) for job_id, usage in sorted(spent.items())]
+    update_many(session, jobs, (), rows, plus=USAGE, shared={})
     for batch_id, group in _by_batch(landings, accounts.rows):
         tally = accounts.tally(group)
         if tally != Tally():
@@ -249,11 +233,3 @@ def _batches(rows: Iterable[Any]) -> list[str]:
 
 def _end(landing: Landing) -> JobState:
     return JobState.SUCCEEDED if landing.verb is Verb.SUCCEED else JobState.FAILED
-
-
-def _plus_usage() -> dict[str, Any]:
-    return {name: jobs.c[name] + bindparam(f"plus_{name}") for name in asdict(NO_USAGE)}
-
-
-def _usage_parameters(landing: Landing) -> dict[str, int]:
-    return {f"plus_{name}": tokens for name, tokens in asdict(landing.usage).items()}

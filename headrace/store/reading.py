@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 from sqlmodel import select as select_model
 
 from headrace.models import Attempt, Job
 from headrace.states import JobState
+from headrace.store.conditions import in_state
 from headrace.store.tables import jobs
 
 RESULT_FIELDS = (
@@ -56,8 +57,7 @@ def jobs_page(session: Session, api_key_id: str, chosen: Filter, *, after: int, 
     else:
         wanted = wanted.where(col(Job.id) > after).order_by(col(Job.id))
     if chosen.state is not None:
-        # Written out, so that the partial indexes serve.
-        wanted = wanted.where(Job.state == bindparam("state", chosen.state.value, literal_execute=True))
+        wanted = wanted.where(in_state(chosen.state))
     return list(session.exec(wanted.limit(limit)))
 
 

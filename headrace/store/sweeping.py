@@ -5,12 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import case, exists, or_, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 from sqlmodel import Session
 
 from headrace.clock import now
 from headrace.states import JobState, Outcome
 from headrace.store.batches import Tally, add
+from headrace.store.conditions import QUEUED, RUNNING, WAITING
 from headrace.store.finishing import WORKER_LOST, finish
 from headrace.store.locking import lock
 from headrace.store.tables import attempts, jobs, lanes, workers
@@ -19,7 +20,6 @@ MAX_CRASHES = 3
 LONGEST_WAIT = timedelta(minutes=15)  # the longest pause, 300 s, and more than its jitter
 LOST_MESSAGE = "The worker died that had this job."
 HELD_MESSAGE = "Three workers died while a call of this job was under way. It waits for a person."
-WAITING = (JobState.QUEUED, JobState.BLOCKED, JobState.HELD)
 
 
 def rescue(session: Session, dead: Collection[str], limit: int) -> int:
@@ -29,18 +29,32 @@ def rescue(session: Session, dead: Collection[str], limit: int) -> int:
     that has no attempt left fails. One that had a call under way in three dead workers is held, for it may
     be what kills them; and where the batch wants it, every one that had a call under way.
     """
-    known = select(workers.c.id)
-    orphan = or_(jobs.c.worker_id.in_(dead), jobs.c.worker_id.not_in(known))
-    found = select(jobs.c.id).where(jobs.c.state == JobState.RUNNING, orphan).limit(limit)
+    unknown = strangers(session)
+    if not dead and not unknown:
+        return 0
+    still_unknown = and_(jobs.c.worker_id.in_(unknown), jobs.c.worker_id.not_in(select(workers.c.id)))
+    orphan = or_(jobs.c.worker_id.in_(dead), still_unknown)
+    found = select(jobs.c.id).where(RUNNING, orphan).limit(limit)
     ids = session.execute(found.with_for_update(skip_locked=True)).scalars().all()
     _take_back(session, ids)
     return len(ids)
 
 
+def strangers(session: Session) -> set[str]:
+    """Who has running jobs and is no worker. It costs a look into the index for each holder."""
+    first = select(func.min(jobs.c.worker_id).label("id")).where(RUNNING)
+    holders = first.cte("holders", recursive=True)
+    following = select(func.min(jobs.c.worker_id)).where(RUNNING, jobs.c.worker_id > holders.c.id)
+    holders = holders.union_all(select(following.scalar_subquery()).where(holders.c.id.is_not(None)))
+    unknown = holders.c.id.not_in(select(workers.c.id))
+    found = select(holders.c.id).where(holders.c.id.is_not(None), unknown)
+    return set(session.execute(found).scalars())
+
+
 def leased_to(session: Session, worker_id: str) -> set[tuple[int, str]]:
     """The ids and lease tokens of a worker's running jobs."""
     leased = select(jobs.c.id, jobs.c.lease_token)
-    leased = leased.where(jobs.c.worker_id == worker_id, jobs.c.state == JobState.RUNNING)
+    leased = leased.where(jobs.c.worker_id == worker_id, RUNNING)
     return {(row.id, row.lease_token) for row in session.execute(leased)}
 
 
@@ -70,7 +84,7 @@ def _take_back(session: Session, ids: Sequence[int]) -> None:
 
 def end_waiting(session: Session, batch_id: str, state: JobState, limit: int) -> int:
     """Cancel or expire up to `limit` waiting jobs of a batch; returns how many."""
-    waiting = select(jobs.c.id, jobs.c.batch_id).where(jobs.c.batch_id == batch_id, jobs.c.state.in_(WAITING))
+    waiting = select(jobs.c.id, jobs.c.batch_id).where(jobs.c.batch_id == batch_id, WAITING)
     rows: Sequence[Any] = session.execute(
         waiting.order_by(jobs.c.id).limit(limit).with_for_update(skip_locked=True)
     ).all()
@@ -78,18 +92,20 @@ def end_waiting(session: Session, batch_id: str, state: JobState, limit: int) ->
     return len(rows)
 
 
-def bring_forward(session: Session, limit: int) -> int:
-    """Make up to `limit` queued jobs due now that wait longer than any reason of ours; returns how many.
+def put_off(session: Session) -> list[str]:
+    """The lanes with a job that waits longer than any reason of ours: a clock was put back since."""
+    latest = select(func.max(jobs.c.run_at)).where(jobs.c.lane == lanes.c.name, QUEUED)
+    far = select(lanes.c.name).where(latest.scalar_subquery() > now() + LONGEST_WAIT)
+    return list(session.execute(far).scalars())
 
-    A clock was put back since they were queued.
-    """
-    at = now()
-    far = (jobs.c.state == JobState.QUEUED, jobs.c.run_at > at + LONGEST_WAIT)
-    named = select(lanes.c.name).where(exists().where(jobs.c.lane == lanes.c.name, *far))
-    names = session.execute(named).scalars().all()
-    found = select(jobs.c.id).where(jobs.c.lane.in_(names), *far).limit(limit)
-    ids = session.execute(found.with_for_update(skip_locked=True)).scalars().all() if names else []
-    session.execute(update(jobs).where(jobs.c.id.in_(ids)).values(run_at=at))
+
+def bring_forward(session: Session, names: Collection[str], limit: int) -> int:
+    """Make up to `limit` such jobs of these lanes due now; returns how many."""
+    far = jobs.c.run_at > now() + LONGEST_WAIT
+    found = select(jobs.c.id).where(jobs.c.lane.in_(names), QUEUED, far).limit(limit)
+    ids = session.execute(found.with_for_update(skip_locked=True)).scalars().all()
+    if ids:
+        session.execute(update(jobs).where(jobs.c.id.in_(ids)).values(run_at=now()))
     return len(ids)
 
 

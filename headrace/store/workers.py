@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from headrace import __version__
 from headrace.clock import now
-from headrace.states import JobState
+from headrace.store.conditions import QUEUED
 from headrace.store.tables import jobs, lanes, workers
 
 
@@ -81,9 +81,7 @@ def open_lanes(session: Session, names: Sequence[str]) -> None:
 
 def due_lanes(session: Session) -> list[str]:
     """The lanes in which a job is due now."""
-    due = exists().where(
-        jobs.c.lane == lanes.c.name,
-        jobs.c.state == JobState.QUEUED,
-        jobs.c.run_at <= now(),
-    )
-    return list(session.execute(select(lanes.c.name).where(due)).scalars())
+    # A minimum is one look into the index; for EXISTS, PostgreSQL may read all that is queued, once.
+    soonest = select(func.min(jobs.c.run_at)).where(jobs.c.lane == lanes.c.name, QUEUED)
+    due = select(lanes.c.name).where(soonest.scalar_subquery() <= now())
+    return list(session.execute(due).scalars())

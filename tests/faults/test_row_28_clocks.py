@@ -14,7 +14,7 @@ from tests.batch_input import line, many
 from tests.invariants import check, check_rows
 from tests.scene import LANE, WORKER
 from tests.simulated import eventually
-from tests.sweepers import LEASE_SECONDS, SWEEPING, beat, sweeper_of
+from tests.sweepers import LEASE_SECONDS, SWEEPING, beat, look_out, sweeper_of
 from tests.witness import attempts_of
 from tests.wrong_clock import WrongClock
 
@@ -70,6 +70,7 @@ def test_a_jump_takes_no_job_from_a_living_worker_and_ends_no_batch(
         JobState.QUEUED,
     ]
     assert store.batch_row(batch_id).status == BatchStatus.IN_PROGRESS
+    look_out(store)
     assert ("headrace.drain", LANE) in hints.taken()
     assert len(store.claim()) == 1, "what was due is due"
 
@@ -88,6 +89,7 @@ def test_an_hour_back_holds_no_due_job_up(store, host, hints, redis_client_url, 
     with connect(redis_client_url) as client:
         sweeper_of(store, SWEEPING[0], client, tmp_path).sweep()
 
+    look_out(store)
     assert ("headrace.drain", LANE) in hints.taken()
     assert len(store.claim()) == 1
 

@@ -24,7 +24,11 @@ ADDED: dict[str, tuple[tuple[str, Any, Any], ...]] = {
         ("skip_invalid", sa.Boolean(), sa.false()),
         ("output_seconds", sa.Integer(), None),
     ),
-    "jobs": (("priority", sa.Integer(), "0"),),
+    "jobs": (
+        ("priority", sa.Integer(), "0"),
+        ("tokens_at_most", sa.Integer(), "0"),  # 0: not reckoned yet
+        ("open_answers", sa.Integer(), "0"),
+    ),
 }
 CREATED = ("upload_parts", "uploads", "provider_models")
 
