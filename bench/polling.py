@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.status import Status
@@ -29,14 +30,15 @@ from bench.report import Promise, Report
 from bench.rig import bench_folder, running_stack
 from headrace.db import Database
 from headrace.embedded import Stack
+from headrace.states import BatchStatus
 from headrace.store.tables import batches
 
-JOBS = 60_000
+JOBS = 50_000  # the largest batch
 RATE = 200.0
 WORKERS = 2
 LATENCY_MS = 200.0
 IN_FLIGHT = 400
-SPAN_SECONDS = 4.0
+SPAN_SECONDS = 3.0
 PAIRS = 6
 START_SECONDS = 120.0
 LOOK_SECONDS = 0.2
@@ -157,6 +159,8 @@ class _Course:
         deadline = time.monotonic() + START_SECONDS
         while (row := self._row()).total == 0 or row.ingested < row.total:
             self._stack.check()
+            if row.status == BatchStatus.FAILED:
+                raise RuntimeError(f"the input was refused: {row.errors}")
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the input was not read in {START_SECONDS:.0f} s")
             time.sleep(LOOK_SECONDS)
@@ -175,13 +179,14 @@ class _Course:
         return float((self._row().succeeded - before) / (time.monotonic() - began))
 
     def _row(self) -> "_Row":
-        columns = (batches.c[name] for name in ("total", "ingested", "succeeded"))
+        columns = (batches.c[name] for name in _Row._fields)
         with self._database.read() as session:
             return _Row(*session.execute(select(*columns).where(batches.c.id == self._batch_id)).one())
 
 
-@dataclass(frozen=True)
-class _Row:
+class _Row(NamedTuple):
+    status: str
+    errors: Any
     total: int
     ingested: int
     succeeded: int

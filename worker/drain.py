@@ -97,8 +97,10 @@ class Drain:
                     return False
                 self._changed.wait(pause or SHORTEST_PAUSE_SECONDS)
         finally:
-            self.running = False
-            self._release(0.0)
+            try:
+                self._release(0.0)
+            finally:
+                self.running = False  # not before: a hint would start it again amid the release
         return not self._tools.stop.is_set()
 
     def _round(self, end: float) -> float | None:

@@ -17,7 +17,7 @@ from sqlmodel import Session
 from headrace.clock import now
 from headrace.states import FINAL, JobState, Outcome
 from headrace.store.ambiguity import NO_DOUBT, Doubt, shift, unwritten, was_held_for
-from headrace.store.batches import Tally, add, close_if_done
+from headrace.store.batches import Tally, add, add_all, close_if_done
 from headrace.store.bulk_updates import update_many
 from headrace.store.finishing import finish
 from headrace.store.locking import lock
@@ -175,14 +175,17 @@ def _finish(session: Session, final: Sequence[Landing], accounts: _Accounts, at:
 
 def _result_numbers(session: Session, final: Sequence[Landing], accounts: _Accounts) -> dict[int, int]:
     """Adds to each batch's sums, and numbers its new results from there on."""
-    numbers: dict[int, int] = {}
-    for batch_id, group in _by_batch(final, accounts.rows):
-        tally = accounts.tally(group)
+    groups, tallies = _by_batch(final, accounts.rows), dict[str, Tally]()
+    for batch_id, group in groups:
+        tally = tallies[batch_id] = accounts.tally(group)
         tally.succeeded = sum(landing.verb is Verb.SUCCEED for landing in group)
         tally.failed = len(group) - tally.succeeded
-        before = add(session, batch_id, tally)
-        numbers.update({landing.job_id: before + place for place, landing in enumerate(group, start=1)})
-    return numbers
+    before = add_all(session, tallies)
+    return {
+        landing.job_id: before[batch_id] + place
+        for batch_id, group in groups
+        for place, landing in enumerate(group, start=1)
+    }
 
 
 def _put_back(session: Session, again: Sequence[Landing], rows: dict[int, Any], at: datetime) -> None:
