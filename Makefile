@@ -24,11 +24,11 @@ PEERS := curator litellm
 CURATOR := 0.1.31
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test faults clients soak check bench fmt lock clean
+.PHONY: help setup demo up test faults benches clients soak check bench fmt lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv with headrace and all it needs (PYTHON=python3.13 picks the interpreter)
 
@@ -43,6 +43,9 @@ test: $(STAMP) $(SDK_STAMPS) ## Run the tests, on SQLite and on PostgreSQL (ARGS
 
 faults: $(STAMP) ## Run the faults of docs/reliability.md that take longer than CI has
 	$(BIN)/python -m pytest -m faults $(ARGS)
+
+benches: $(STAMP) ## Run each program of the bench with few jobs, for no figure
+	$(BIN)/python -m pytest -m benches $(ARGS)
 
 clients: $(STAMP) $(CLIENTS:%=.venv/clients/%/.installed) ## Run batches with LiteLLM, the SDK for Node and curl
 	$(BIN)/python -m pytest -m clients $(ARGS)
@@ -85,23 +88,23 @@ $(STAMP): pyproject.toml requirements-dev.txt
 	  echo "headrace needs Python $(MIN_PYTHON) or newer, and '$(PYTHON)' is" \
 	    "$$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.13" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/sdk/%/.installed: tests/sdk/openai-%.txt | $(STAMP)
 	@rm -rf $(@D)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --target $(@D) -r $<
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes --target $(@D) -r $<
 	@touch $@
 
 .venv/clients/litellm/.installed: tests/clients/litellm.txt | $(STAMP)
 	@$(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(@D)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 .venv/bench/%/.installed: bench/peers/%.txt | $(STAMP)
 	@$(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	$(@D)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
 # What npm fetched is not run before its hash is compared with the pinned one.

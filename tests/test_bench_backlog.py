@@ -48,6 +48,7 @@ def test_each_load_has_its_own_promise_and_the_dearest_action_decides():
     assert report.figures["median_ms"]["sqlite"]["spread"]["slice"]["all"] == pytest.approx(190)
 
 
+@pytest.mark.benches
 @pytest.mark.slow
 def test_it_runs():
     report = backlog.measure(Console(quiet=True), jobs=1200, batches=4, lanes=2, rounds=2)

@@ -57,6 +57,7 @@ def test_a_slow_one_breaks_them_one_by_one():
     assert slow.broken == ["a call leaves after its job came, median, sqlite"]
 
 
+@pytest.mark.benches
 @pytest.mark.slow
 @pytest.mark.parametrize("database", first_call.DATABASES)
 def test_the_program_runs(database):

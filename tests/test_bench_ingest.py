@@ -26,6 +26,7 @@ def test_the_promise_is_held_to_the_medians():
     assert report(found).broken == ["sqlite: until in progress"]
 
 
+@pytest.mark.benches
 @pytest.mark.slow
 def test_a_small_run_ends_by_itself_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

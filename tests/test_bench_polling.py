@@ -42,6 +42,7 @@ def test_what_polls_cost_is_the_median_of_the_pairs_and_each_promise_is_named():
     ]
 
 
+@pytest.mark.benches
 @pytest.mark.slow
 def test_it_runs():
     report = polling.measure(Console(quiet=True), jobs=1500, span_seconds=0.3)

@@ -34,6 +34,7 @@ def test_an_answer_that_is_missing_breaks_a_promise():
     assert size.report(Findings(batch(5, api=90), large, 0)).broken == ["answers in the output file"]
 
 
+@pytest.mark.benches
 @pytest.mark.slow
 def test_the_program_runs():
     report = size.measure(Console(quiet=True), jobs=6_000)

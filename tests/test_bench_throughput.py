@@ -164,6 +164,7 @@ def test_the_postgresql_of_a_bench_that_broke_off_leaves_its_log(tmp_path):
     assert "ready to accept connections" in (tmp_path / "postgres.log").read_text()
 
 
+@pytest.mark.benches
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_throughput_runs_whatever_the_environment_says(tmp_path):
@@ -188,6 +189,7 @@ def test_throughput_runs_whatever_the_environment_says(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figures.json"]
 
 
+@pytest.mark.benches
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_scale_runs_with_few_jobs():

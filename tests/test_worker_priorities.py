@@ -10,7 +10,7 @@ from tests.witness import attempts_of
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
-LOW, HIGH = 240, 20
+LOW, HIGH = 150, 20
 BOOKED_AHEAD = 3  # at 30 RPM: the slots of two seconds, and two jobs that are held for the next one
 
 
