@@ -3,17 +3,19 @@
 import math
 import re
 import time
+from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg.abc import RV, PQGen
-from sqlalchemy import Connection, Engine, ExceptionContext, event
+from sqlalchemy import Connection, Dialect, Engine, ExceptionContext, event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InvalidatePoolError, OperationalError
 from sqlmodel import create_engine
 
 UNIT_SECONDS = 45.0
 IDLE_ANSWER_SECONDS = 10.0
+FRESH_SECONDS = 1.0  # used so lately, a connection is not asked whether it lives: it costs as much as a write
 READ_ONLY = "25006"
 OPTIONS: dict[str, Any] = {
     "connect_timeout": 10,
@@ -58,12 +60,11 @@ def postgres_engine(url: URL, pool_size: int) -> Engine:
         url.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=10,
-        pool_pre_ping=True,
         hide_parameters=True,  # prompts and answers; errors are logged
         connect_args={name: value for name, value in OPTIONS.items() if name not in url.query},
     )
     event.listen(engine, "do_connect", _connect)
-    event.listen(engine, "checkout", _without_end)
+    event.listen(engine, "checkout", partial(_ready, engine.dialect))
     event.listen(engine, "begin", _with_end)
     event.listen(engine, "checkin", _idle)
     event.listen(engine, "handle_error", _lost, retval=True)
@@ -85,8 +86,13 @@ def _connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Pa
     return PatientConnection.connect(*arguments, **parameters)
 
 
-def _without_end(connection: PatientConnection, _record: Any, _proxy: Any) -> None:
-    """A migration may take its time."""
+def _ready(dialect: Dialect, connection: PatientConnection, record: Any, _proxy: Any) -> None:
+    """Left alone for a while, it must say that it lives. Then it has no end: a migration takes its time."""
+    if time.monotonic() - record.info.get("idle_since", math.inf) > FRESH_SECONDS:
+        try:
+            dialect.do_ping(connection)  # type: ignore[arg-type] # it is the driver's own
+        except psycopg.Error as error:
+            raise InvalidatePoolError from error
     connection.answer_by = math.inf
 
 
@@ -98,10 +104,11 @@ def _with_end(connection: Connection) -> None:
         driver.answer_by = time.monotonic() + UNIT_SECONDS
 
 
-def _idle(connection: PatientConnection | None, _record: Any) -> None:
+def _idle(connection: PatientConnection | None, record: Any) -> None:
     """In the pool it is asked only whether it still lives."""
     if connection is not None:
         connection.answer_by = None
+        record.info["idle_since"] = time.monotonic()
 
 
 def _lost(context: ExceptionContext) -> OperationalError | None:

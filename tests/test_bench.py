@@ -3,7 +3,6 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import orjson
 import pytest
@@ -22,9 +21,9 @@ from bench.memory import MemoryMeter, resident_bytes
 from bench.witness import Call, admitted, read_calls, rolling_maximum, used_share
 from headrace.settings import MEBIBYTE
 from headrace.simulator import SimulatorConfig, SimulatorProcess
+from tests.bench_run import figures_of
 from tests.simulated import eventually
 
-ROOT = Path(__file__).parent.parent
 # Says when it begins, spends half a second of CPU time, says so, and waits to be told to end.
 BURN = """
 import time
@@ -232,21 +231,9 @@ def test_ps_agrees_on_memory_where_there_is_no_proc(monkeypatch, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(("program", "jobs"), [("limits", 20), ("large-file", 60)])
 def test_a_program_runs_whatever_the_environment_says(program, jobs, tmp_path):
-    hostile = {"HEADRACE_DATABASE_URL": "postgresql://127.0.0.1:1/none", "HEADRACE_RPM": "1"}
     (tmp_path / "headrace.toml").write_text('[providers.paid]\nbase_url = "http://127.0.0.1:1/v1"\n')
-    written = tmp_path / "figures.json"
 
-    ran = subprocess.run(
-        [sys.executable, "-m", "bench", program, f"--jobs={jobs}", f"--json={written}"],
-        cwd=tmp_path,
-        env=os.environ | hostile | {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    figures = figures_of(program, tmp_path, f"--jobs={jobs}")
 
-    assert ran.returncode == 0, ran.stderr + ran.stdout
-    figures = orjson.loads(written.read_bytes())["programs"][program.replace("-", "_")]
     assert (figures["jobs"], figures["broken"]) == (jobs, [])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figures.json", "headrace.toml"]

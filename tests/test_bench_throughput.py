@@ -1,7 +1,5 @@
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import orjson
 import psycopg
@@ -18,9 +16,9 @@ from bench.pace import Pace
 from bench.postgres import running_postgres
 from bench.rivals import RIVALS
 from bench.throughput_report import report
+from tests.bench_run import figures_of
 from tests.servers import for_psycopg
 
-ROOT = Path(__file__).parent.parent
 JOBS = 10_000
 SDK = RIVALS[0]
 # A child that ends, and one that goes on until standard input ends; each spends 0.3 s of CPU time.
@@ -168,22 +166,10 @@ def test_the_postgresql_of_a_bench_that_broke_off_leaves_its_log(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_throughput_runs_whatever_the_environment_says(tmp_path):
-    hostile = {"HEADRACE_DATABASE_URL": "postgresql://127.0.0.1:1/none", "HEADRACE_RPM": "1"}
-    written = tmp_path / "figures.json"
     chosen = ("--jobs=60", "--rounds=1", "--only=sdk", "--only=sqlite", "--only=postgresql")
 
-    ran = subprocess.run(
-        [sys.executable, "-m", "bench", "throughput", *chosen, f"--json={written}"],
-        cwd=tmp_path,
-        env=os.environ | hostile | {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    figures = figures_of("throughput", tmp_path, *chosen)
 
-    assert ran.returncode == 0, ran.stderr + ran.stdout
-    figures = orjson.loads(written.read_bytes())["programs"]["throughput"]
     assert (figures["jobs"], figures["broken"]) == (60, [])
     assert set(figures["per_second"]) == {SQLITE.name, POSTGRESQL.name, SDK.name}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figures.json"]

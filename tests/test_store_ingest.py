@@ -172,17 +172,6 @@ def test_a_batch_is_finished_once_with_its_files(store, status, ended_at):
     assert listed(store, batches.to_close) == store.close(batch_id) == []
 
 
-def test_unfinished_batches_are_counted(store):
-    failed = store.new_batch()
-    with store.db.begin() as session:
-        batches.fail(session, failed, [])
-    store.new_batch()
-    store.cancel_batch(store.batch())
-    store.batch()
-
-    assert listed(store, batches.count_unfinished) == 3
-
-
 def output(store, file_id):
     return File(
         id=file_id, api_key_id=store.key_id, purpose="batch_output", filename="out.jsonl", bytes=2**40

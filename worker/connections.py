@@ -16,7 +16,7 @@ from urllib3.exceptions import NewConnectionError
 
 from headrace.failpoints import failpoint
 
-OPEN_CONNECTIONS = 2000  # as many calls as a lane has in flight in a process
+OPEN_CONNECTIONS = 4000  # as many calls as a lane has in flight in a process
 IDLE_SECONDS = 60.0  # most servers have hung up by then
 TIDY_SECONDS = 10.0
 NO_COOKIES = RequestsCookieJar()

@@ -1,6 +1,5 @@
 """The Celery tasks. Their names are a wire contract; their argument is a lane's or a batch's name."""
 
-import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from headrace.settings import Settings
 from worker.finalise import finalise
 from worker.ingest import Ingest
 from worker.logs import set_up_logs
+from worker.long_running import allow_many_files, settle_in
 from worker.process import Process
 from worker.refusals import described
 
@@ -72,6 +72,7 @@ def _init(**_: Any) -> None:
     with _or_exit():
         if not monkey.is_module_patched("socket"):
             raise ConfigurationError("start the worker with `-P gevent`")
+        allow_many_files()
         _running.append(Process(Settings()))
 
 
@@ -79,12 +80,12 @@ def _init(**_: Any) -> None:
 def _ready(**_: Any) -> None:
     with _or_exit():
         process().start()
-    _settle_in()
+    settle_in()
 
 
 @signals.beat_init.connect
 def _beat_ready(**_: Any) -> None:
-    _settle_in()
+    settle_in()
 
 
 @signals.worker_shutting_down.connect
@@ -98,12 +99,6 @@ def _stopping(**_: Any) -> None:
 def _stopped(**_: Any) -> None:
     for here in _running:
         here.shut_down()
-
-
-def _settle_in() -> None:
-    """What a process has by now it keeps: no collection looks through it again, nor does its end."""
-    gc.collect()
-    gc.freeze()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Text, Update, bindparam, case, func, select, update
+from sqlalchemy import Boolean, Text, Update, bindparam, case, select, update
 from sqlmodel import Session, col
 from sqlmodel import select as select_model
 
@@ -225,10 +225,3 @@ def to_empty(session: Session, at: datetime) -> dict[str, JobState]:
         BatchStatus.IN_PROGRESS: JobState.EXPIRED,
     }
     return {row.id: ends[BatchStatus(row.status)] for row in session.execute(wanted)}
-
-
-def count_unfinished(session: Session) -> int:
-    """How many batches have not reached a final status."""
-    status = (*OPEN, BatchStatus.FINALIZING, BatchStatus.CANCELLING)
-    counted = select(func.count()).select_from(batches).where(batches.c.status.in_(status))
-    return int(session.execute(counted).scalar_one())

@@ -1,6 +1,6 @@
 """Many rows of a table at once, by each driver's own means: no statement is compiled, no row is a dict."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Dialect, Table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from sqlmodel import Session
+
+from headrace.store.binding import Bind, as_it_is, binder
 
 Rows = Iterable[tuple[Any, ...]]
 
@@ -46,12 +48,8 @@ def _defaults(table: Table, named: frozenset[str]) -> dict[str, Any]:
 
 
 @cache
-def _bind(dialect: Dialect, table: Table, name: str) -> Callable[[Any], Any]:
-    return table.columns[name].type.dialect_impl(dialect).bind_processor(dialect) or _as_it_is
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
+def _bind(dialect: Dialect, table: Table, name: str) -> Bind:
+    return binder(dialect, table, name) or as_it_is
 
 
 def _execute(

@@ -1,11 +1,13 @@
 """Many rows changed at once by each driver's own means: SQLAlchemy works longer on each than the database."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Dialect, Table
 from sqlmodel import Session
+
+from headrace.store.binding import Bind, as_it_is, binder
 
 
 def update_many(
@@ -34,9 +36,6 @@ def update_many(
         connection.exec_driver_sql(plan.statement, [(*constant, *row[1:], row[0]) for row in rows])
 
 
-Bind = Callable[[Any], Any]
-
-
 class _Plan(NamedTuple):
     """A statement, and what becomes of the shared values and of those at some places of a row."""
 
@@ -50,21 +49,13 @@ def _plan(
     dialect: Dialect, table: Table, names: tuple[str, ...], plus: tuple[str, ...], shared: tuple[str, ...]
 ) -> _Plan:
     own = ("id", *names, *plus)
-    binds = {name: _bind(dialect, table, name) for name in (*own, *shared)}
+    binds = {name: binder(dialect, table, name) for name in (*own, *shared)}
     make = _from_arrays if dialect.name == "postgresql" else _one_by_one
     return _Plan(
         make(dialect, table, names, plus, shared),
-        [binds[name] or _as_it_is for name in shared],
+        [binds[name] or as_it_is for name in shared],
         [(place, bind) for place, name in enumerate(own) if (bind := binds[name])],
     )
-
-
-def _bind(dialect: Dialect, table: Table, name: str) -> Bind | None:
-    return table.columns[name].type.dialect_impl(dialect).bind_processor(dialect)
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
 
 
 def _one_by_one(
@@ -77,9 +68,12 @@ def _one_by_one(
 def _from_arrays(
     dialect: Dialect, table: Table, names: Sequence[str], plus: Sequence[str], shared: Sequence[str]
 ) -> str:
-    """One statement, whatever the number of rows: each column's values are an array."""
+    """One statement, whatever the number of rows: each column's values are an array.
+
+    A binary one: of a text array the driver would escape each value, and an answer is long.
+    """
     own = ("id", *names, *plus)
-    arrays = ", ".join(f"%s::{table.columns[name].type.compile(dialect)}[]" for name in own)
+    arrays = ", ".join(f"%b::{table.columns[name].type.compile(dialect)}[]" for name in own)
     changes = [f"{name} = %s" for name in shared] + [f"{name} = new.{name}" for name in names]
     changes += [f"{name} = {table.name}.{name} + new.{name}" for name in plus]
     source = f"unnest({arrays}) AS new ({', '.join(own)})"

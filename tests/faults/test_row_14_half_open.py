@@ -54,6 +54,7 @@ def test_an_idle_connection_that_fell_silent_is_replaced(proxied, monkeypatch):
     proxy, database = proxied
     monkeypatch.setattr(postgres, "IDLE_ANSWER_SECONDS", 1.0)
     database.ping()
+    time.sleep(postgres.FRESH_SECONDS)
     proxy.blackhole()
     began = time.monotonic()
 
