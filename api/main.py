@@ -29,13 +29,16 @@ id that you have (`after`), while they say `has_more`. Parameters that are not k
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-def make_app(settings: Settings | None = None) -> RequestIds:
-    """The ASGI app. What it needs is made when it starts, from `settings` or else from the environment."""
+def make_app(settings: Settings | None = None, started: Callable[[], None] = lambda: None) -> RequestIds:
+    """The ASGI app. What it needs is made when it starts, from `settings` or else from the environment.
+
+    `started` is called when all that is there.
+    """
     api = DescribedApi(
         title="headrace",
         version=__version__,
         description=ABOUT,
-        lifespan=_lifespan(settings),
+        lifespan=_lifespan(settings, started),
         exception_handlers={**HANDLERS, HTTPException: not_routed},
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
@@ -48,7 +51,9 @@ def make_app(settings: Settings | None = None) -> RequestIds:
     return RequestIds(Heads(Polls(api)))
 
 
-def _lifespan(given: Settings | None) -> Callable[[FastAPI], AbstractAsyncContextManager[Parts]]:
+def _lifespan(
+    given: Settings | None, started: Callable[[], None]
+) -> Callable[[FastAPI], AbstractAsyncContextManager[Parts]]:
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[Parts]:
         settings = given or Settings()
@@ -57,6 +62,7 @@ def _lifespan(given: Settings | None) -> Callable[[FastAPI], AbstractAsyncContex
         config = load_config(settings, with_keys=False)
         database = Database(settings.database)
         redis = connect(settings.redis_url)
+        started()
         try:
             yield {"settings": settings, "config": config, "database": database, "redis": redis}
         finally:

@@ -1,7 +1,7 @@
 """Reads for many polls at once: those that come while one is under way, or was a moment ago, share the next.
 
 So each is answered with what was true after it came, and however many come, there are not more reads than
-one every 20 ms. A poll that is alone waits for nobody.
+one every 25 ms. A poll that is alone waits for nobody.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from api.batch_object import BatchObject
 from headrace.db import Database
 from headrace.store.polling import Question, polled
 
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.025
 Answer = bytes | None
 
 

@@ -7,7 +7,7 @@ import pytest
 
 PROGRAM = """
 import resource
-from worker.long_running import allow_many_files
+from headrace.long_running import allow_many_files
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard} or hard))
 allow_many_files()

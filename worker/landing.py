@@ -9,7 +9,6 @@ import gevent
 from gevent.event import Event
 
 from headrace.config import Quota
-from headrace.failpoints import failpoint
 from headrace.limits import Limiter, Settled
 from headrace.store.landings import Landing
 from worker.settling import settle_all
@@ -63,12 +62,12 @@ class Lander:
             self._arrived.wait()
             gevent.sleep(GATHER_SECONDS)
             group = self._waiting[:LARGEST_GROUP]
+            # First: the provider is done with these calls, whatever the database says.
+            settle_all(self._limiter, [(landed.quota, landed.settled) for landed in group])
             while not self._writer.write([landed.landing for landed in group]):
                 self.save()
                 gevent.sleep(RETRY_SECONDS)
             self._forget(len(group))
-            settle_all(self._limiter, [(landed.quota, landed.settled) for landed in group])
-            failpoint("settled")
             for landed in group:
                 landed.done()
             if not self._waiting:

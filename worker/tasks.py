@@ -12,11 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from headrace.dispatch import DRAIN, FINALISE, INGEST, SWEEP, app
 from headrace.errors import ConfigurationError, HeadraceError
 from headrace.listening import stop_listening
+from headrace.long_running import allow_many_files, settle_in
 from headrace.settings import Settings
 from worker.finalise import finalise
 from worker.ingest import Ingest
 from worker.logs import set_up_logs
-from worker.long_running import allow_many_files, settle_in
 from worker.process import Process
 from worker.refusals import described
 

@@ -1,4 +1,4 @@
-"""What suits a process that works for days: thousands of connections, and a calm garbage collector."""
+"""What suits a process that runs for days: thousands of connections, and a calm garbage collector."""
 
 import gc
 import resource
@@ -24,7 +24,7 @@ def allow_many_files() -> None:
 def settle_in() -> None:
     """Called when all is started. What the process has by now it keeps: no collection looks through it again.
 
-    Calls leave hardly a cycle behind; looking for them at the usual pace costs a twentieth of
+    Requests and calls leave hardly a cycle behind; looking for them at the usual pace costs a twentieth of
     the CPU.
     """
     gc.collect()

@@ -1,4 +1,4 @@
-"""Row 4: kill -9 after the landing's commit, before the booking is settled."""
+"""Row 4: kill -9 after the commit of a landing, before anybody in the process heard of it."""
 
 from tests.batch_input import many
 from tests.invariants import check
