@@ -49,6 +49,7 @@ class Settled(NamedTuple):
 class Booking(NamedTuple):
     """Seconds from now until each of the first slots; and, if not all got one, until the next may ask.
 
+    A wait of 0: no place is free among the calls in flight (or among those that try out an account).
     `incarnation` is another one once Redis has forgotten the quota: then renew the calls in flight at once.
     """
 

@@ -166,21 +166,22 @@ class Drain:
     def _pace(self, granted: int, wait: float | None) -> float:
         """Sizes the next slice like what the quota grants in a round; returns the seconds until then."""
         if wait is None:
-            self._slice = min(LARGEST_SLICE, self._slice * 2)
+            self._size_slice(2 * self._slice)
             return SHORTEST_PAUSE_SECONDS if len(self._under_way) < self._window() else LENGTH_SECONDS
-        if wait == 0:  # as many calls as may be are in flight: the next goes when one of them ends
-            self._keep(max(2 * granted, self._slice // 2), SHORTEST_PAUSE_SECONDS)
+        if wait == 0:  # no place is free among the calls in flight: look again when one of ours ends
+            self._size_slice(max(2 * granted, self._slice // 2))
+            self._release(0.0, keep=self._slice)
             return SHORTEST_PAUSE_SECONDS
+        self._size_slice(2 * granted)
         # A long wait may turn out shorter: a large request is settled, or somebody repairs the account.
         pause = min(max(SHORTEST_PAUSE_SECONDS, wait - REBOOK_EARLY_SECONDS), LONGEST_PAUSE_SECONDS)
-        self._keep(2 * granted, pause, none=wait > LONGEST_HOLD_SECONDS)
+        self._release(pause, keep=0 if wait > LONGEST_HOLD_SECONDS else self._slice)
         # Not before what was released is due again: else jobs of a lower priority would take its slots.
         self._book_at = time.monotonic() + pause
         return pause
 
-    def _keep(self, wanted: int, pause: float, none: bool = False) -> None:
-        self._slice = max(1, min(LARGEST_SLICE, wanted))
-        self._release(pause, keep=0 if none else self._slice)
+    def _size_slice(self, jobs: int) -> None:
+        self._slice = max(1, min(LARGEST_SLICE, jobs))
 
     def _idle(self, left: float) -> float | None:
         """Nothing is due: the seconds until something is, None when nothing will be in the `left` ones."""

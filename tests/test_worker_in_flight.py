@@ -1,0 +1,37 @@
+"""Calls in flight, capped over several workers."""
+
+import pytest
+
+from headrace.config import load_config
+from headrace.limits import Limiter, connect
+from tests.batch_input import many
+from tests.simulated import eventually
+
+pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_the_place_of_a_call_that_ended_is_free_before_its_answer_is_stored(plant):
+    witness = plant.provider()
+    worker = plant.worker(max_in_flight=3)
+    quota = load_config(plant.settings_with(max_in_flight=3)).route("m").quota
+    limiter = Limiter(connect(plant.settings.redis_url))
+    doomed = plant.submit(*many(3))
+    eventually(lambda: witness.count("received"), 20)
+
+    with plant.store.db.begin():  # nobody else can write
+        eventually(lambda: witness.count("in_flight") == 0 and limiter.look(quota).in_flight == 0, 20)
+        assert plant.store.batch_row(doomed).succeeded == 0
+
+    assert plant.finished(doomed).succeeded == 3
+    assert worker.stop() == 0
+
+
+def test_two_workers_together_keep_to_the_cap(plant):
+    witness = plant.provider(latency_ms=60, max_in_flight=4)
+    workers = [plant.worker(max_in_flight=4) for _ in range(2)]
+
+    batch = plant.finished(plant.submit(*many(80)))
+
+    assert batch.succeeded == witness.count("received") == 80
+    assert [worker.stop() for worker in workers] == [0, 0]
