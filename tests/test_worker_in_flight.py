@@ -14,13 +14,14 @@ pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 def test_the_place_of_a_call_that_ended_is_free_before_its_answer_is_stored(plant):
     witness = plant.provider()
     worker = plant.worker(max_in_flight=3)
-    quota = load_config(plant.settings_with(max_in_flight=3)).route("m").quota
+    route = load_config(plant.settings_with(max_in_flight=3)).route("m")
+    assert route
     limiter = Limiter(connect(plant.settings.redis_url))
     doomed = plant.submit(*many(3))
     eventually(lambda: witness.count("received"), 20)
 
     with plant.store.db.begin():  # nobody else can write
-        eventually(lambda: witness.count("in_flight") == 0 and limiter.look(quota).in_flight == 0, 20)
+        eventually(lambda: witness.count("in_flight") == 0 and limiter.look(route.quota).in_flight == 0, 20)
         assert plant.store.batch_row(doomed).succeeded == 0
 
     assert plant.finished(doomed).succeeded == 3
