@@ -228,7 +228,9 @@ def test_ps_agrees_on_memory_where_there_is_no_proc(monkeypatch, tmp_path):
     assert resident_bytes(os.getpid()) == pytest.approx(known, rel=0.2)
 
 
+@pytest.mark.benches
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize(("program", "jobs"), [("limits", 20), ("large-file", 60)])
 def test_a_program_runs_whatever_the_environment_says(program, jobs, tmp_path):
     (tmp_path / "headrace.toml").write_text('[providers.paid]\nbase_url = "http://127.0.0.1:1/v1"\n')

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from headrace.files import path_of
-from headrace.states import BatchStatus, JobState, Outcome
+from headrace.states import BatchStatus, JobState
 from headrace.store import workers
 from tests.batch_input import line, many
 from tests.plant import KEY, Worker
@@ -110,32 +110,6 @@ def test_a_stopping_worker_shows_that_it_lives_while_calls_are_under_way(plant):
     assert jobs_by_state(plant, batch_id)[JobState.SUCCEEDED]
     assert witness.count("received") == 1
     assert counter(plant, worker) is None
-
-
-@pytest.mark.slow
-@on_sqlite
-def test_a_storm_of_429s_costs_no_attempt(plant):
-    witness = plant.provider(rpm=1200, window="bucket", burst_seconds=1)
-    plant.worker()
-    stubborn = [
-        chat(f"[[sim:429:{form}x1]] {number}", custom_id=f"{form}-{number}")
-        for form in ("1", "0", "-1", "date", "absent")
-        for number in range(2)
-    ]
-
-    batch = plant.finished(plant.submit(*stubborn, *many(50)))
-
-    assert (batch.status, batch.succeeded) == (BatchStatus.COMPLETED, 60)
-    jobs = plant.store.jobs(batch.id)
-    assert {job.attempts for job in jobs} == {1}
-    calls, attempts = witness.calls(), attempts_of(plant.store.db, batch.id)
-    assert_explained(calls, attempts)
-    refused = [attempt for attempt in attempts.values() if attempt.outcome == Outcome.REFUSED]
-    assert len(refused) == len([call for call in calls if call.status == 429]) >= 10
-    called_off = [attempt for attempt in attempts.values() if attempt.outcome == Outcome.NOT_SENT]
-    assert len(attempts) == len(refused) + len(called_off) + 60
-    assert len(calls) == len(refused) + 60
-    assert sum(job.calls for job in jobs) == len(attempts)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import time
 from headrace.states import JobState, Outcome
 from tests.batch_input import many
 from tests.invariants import check
+from tests.kinds import each_database_in_faults
 from tests.simulated import eventually
 from tests.witness import attempts_of
 
@@ -13,6 +14,7 @@ pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 CALLS = 200
 
 
+@each_database_in_faults
 def test_200_calls_end_and_land_and_no_job_that_was_not_called_has_an_attempt(plant):
     witness = plant.provider(latency_ms=6000, latency_spread=0)
     worker = plant.worker(max_in_flight=CALLS, call_timeout_seconds=60)

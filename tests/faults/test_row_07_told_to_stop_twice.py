@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from tests.batch_input import many
+from tests.kinds import each_database_in_faults
 from tests.simulated import eventually
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
@@ -13,6 +14,7 @@ pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 GRACE_SECONDS = 3.0
 
 
+@each_database_in_faults
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_worker_is_gone_soon_after_its_grace_however_often_it_is_told(plant, times):
     witness = plant.provider(latency_ms=30_000, latency_spread=0)

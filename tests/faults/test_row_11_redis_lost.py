@@ -11,6 +11,7 @@ from tests import servers
 from tests.batch_input import many
 from tests.invariants import check
 from tests.killing import reach
+from tests.kinds import each_database_in_faults
 from tests.pace import Limits
 from tests.plant import KEY, Plant
 from tests.simulated import eventually
@@ -38,6 +39,7 @@ def plant(store, own_valkey, tmp_path):
         yield Plant(store, f"{own_valkey.url}/0", tmp_path, cleanup)
 
 
+@each_database_in_faults
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", ["flushed", "killed"])
 def test_nothing_is_lost_with_redis_and_the_limits_hold(plant, own_valkey, loss):

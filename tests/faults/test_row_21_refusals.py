@@ -6,6 +6,7 @@ from bench.witness import rolling_maximum
 from headrace.states import BatchStatus, Outcome
 from tests.batch_input import line, many
 from tests.invariants import check
+from tests.kinds import each_database_in_faults
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
@@ -37,6 +38,7 @@ def assert_no_stampede(calls):
     assert rolling_maximum(arrivals, [1] * len(arrivals), 1.0) <= 2 * A_SECOND + 1
 
 
+@each_database_in_faults
 def test_a_storm_of_429s_in_every_form_costs_no_attempt_and_ends_without_a_stampede(plant):
     witness = plant.provider()
     for _ in range(2):
@@ -52,6 +54,7 @@ def test_a_storm_of_429s_in_every_form_costs_no_attempt_and_ends_without_a_stamp
     assert_no_stampede(calls)
 
 
+@each_database_in_faults
 @pytest.mark.slow
 def test_a_provider_that_allows_half_of_what_we_were_told_refuses_few_calls(plant):
     """Its bucket holds two seconds of its own rate, which is one second of ours."""

@@ -4,11 +4,13 @@ from headrace.states import JobState
 from headrace.store import workers
 from tests.batch_input import many
 from tests.invariants import check
+from tests.kinds import each_database_in_faults
 from tests.simulated import eventually
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
 
+@each_database_in_faults
 def test_a_job_that_killed_three_workers_is_held_and_its_neighbours_finish(plant):
     witness = plant.provider()
     poison = plant.submit(*many(1))
