@@ -101,13 +101,19 @@ def test_a_short_run_and_one_without_us_promise_no_speed():
 
 
 def test_the_curve_of_scale_has_all_its_steps():
-    steps = [scale.Step(shape, own(900, 0.7), shape.in_flight) for shape in scale.SHAPES]
+    steps = [scale.Step(setting, own(900, 0.7), setting.shape.in_flight) for setting in scale.SETTINGS]
 
     found = scale.report(JOBS, 0.1, steps)
 
     assert found.broken == []
     assert [step["workers"] for step in found.figures["steps"]] == [1, 2, 4, 1]
-    assert steps[0].ceiling_per_second == 1000
+    assert [setting.ceiling_per_second for setting in scale.SETTINGS] == [1000, 1000, 1000, 500]
+
+
+def test_a_process_that_holds_too_few_calls_breaks_the_promise_of_scale():
+    steps = [scale.Step(setting, own(900, 0.7), 2_999) for setting in scale.SETTINGS]
+
+    assert scale.report(JOBS, 0.1, steps).broken == ["calls open in one process"]
 
 
 def test_the_cpu_time_of_children_counts_while_they_run_and_after_they_ended():

@@ -137,9 +137,9 @@ class Caller:
             url = provider.base_url + endpoint.removeprefix("/v1")
             blank = requests.Request("POST", url, headers={"Content-Type": "application/json"})
             with new_session(provider) as session:
-                start = self._starts[provider.name, endpoint] = _Start(
-                    adapter, session.prepare_request(blank)
-                )
+                ready = session.prepare_request(blank)
+            ready.headers = dict(ready.headers)  # type: ignore[assignment] # of which a copy costs little
+            start = self._starts[provider.name, endpoint] = _Start(adapter, ready)
         return start
 
 
@@ -149,10 +149,9 @@ class _NeverSent(Exception):
 
 def _request(blank: requests.PreparedRequest, body: bytes, request_id: str) -> requests.PreparedRequest:
     request = requests.PreparedRequest()
-    request.method, request.url, request.headers = blank.method, blank.url, blank.headers.copy()
-    request.headers["X-Client-Request-Id"] = request_id
-    request.headers["Content-Length"] = str(len(body))
-    request.body = body
+    request.method, request.url, request.body = blank.method, blank.url, body
+    more = {"X-Client-Request-Id": request_id, "Content-Length": str(len(body))}
+    request.headers = {**blank.headers, **more}  # type: ignore[assignment]
     return request
 
 
