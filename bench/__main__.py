@@ -15,6 +15,7 @@ from bench import polling as polling_program
 from bench import scale as scale_program
 from bench import size as size_program
 from bench import throughput as throughput_program
+from bench import units as units_program
 from bench.report import Report, write_json
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -28,6 +29,7 @@ PROGRAMS = (
     large_file_program,
     polling_program,
     scale_program,
+    units_program,
 )
 
 JsonFile = Annotated[
@@ -151,6 +153,19 @@ def scale(
     """One, two and four worker processes in front of a provider that takes two seconds."""
     console = Console()
     finish(console, json, scale_program.measure(console, jobs))
+
+
+@app.command()
+def units(
+    jobs: Annotated[int, typer.Option(min=10, help="Jobs to run at full speed.")] = units_program.JOBS,
+    paced_seconds: Annotated[
+        int, typer.Option(min=1, help="How long to run at the pace of a host.")
+    ] = units_program.PACED_SECONDS,
+    json: JsonFile = None,
+) -> None:
+    """What a job costs in transactions, bytes and Redis calls, to plan with."""
+    console = Console()
+    finish(console, json, units_program.measure(console, jobs, paced_seconds))
 
 
 def finish(console: Console, json: Path | None, *reports: Report) -> None:
