@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, Select, func, text
+from sqlalchemy import Engine, RowMapping, Select, func
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session, select
@@ -57,11 +57,6 @@ class Database:
         """The rows that answer one question. It costs half of what a unit of work does: there is none."""
         with self._askers.connect() as connection:
             return connection.execute(question, values).mappings().all()
-
-    def ping(self) -> None:
-        """Raises an SQLAlchemy error unless the database answers."""
-        with self.read() as session:
-            session.execute(text("SELECT 1"))
 
     def close(self) -> None:
         """Give all connections back."""

@@ -24,6 +24,12 @@ AT_MOST = 2000
 USAGE = Usage(prompt_tokens=10, cached_tokens=4, completion_tokens=20, reasoning_tokens=5, total_tokens=30)
 
 
+def ping(db: Database) -> None:
+    """Raises an SQLAlchemy error unless the database answers."""
+    with db.read() as session:
+        session.connection().exec_driver_sql("SELECT 1")
+
+
 class Scene:
     """Makes rows in an empty database and looks at what became of them."""
 

@@ -10,7 +10,7 @@ from headrace.db import Database
 from headrace.errors import ConfigurationError
 from headrace.migrations import is_current
 from headrace.store import batches, jobs, landings
-from tests.scene import LANE, WORKER, failed, new_job, retried, succeeded
+from tests.scene import LANE, WORKER, failed, new_job, ping, retried, succeeded
 
 pytest_plugins = ["tests.databases"]
 
@@ -84,7 +84,7 @@ def test_a_reader_waits_for_no_writer_and_sees_only_what_is_committed(store):
         landings.land(session, [succeeded(flight)])
 
         assert store.batch_row(batch_id).succeeded == 0
-        store.db.ping()
+        ping(store.db)
         assert is_current(store.db.engine)
 
     assert store.batch_row(batch_id).succeeded == 1
@@ -116,7 +116,7 @@ def test_a_database_we_cannot_use_is_refused_with_the_settings_name(url):
 
 def test_the_folder_of_a_new_database_is_made(tmp_path):
     db = Database(f"sqlite:///{tmp_path / 'new' / 'folder' / 'test.db'}")
-    db.ping()
+    ping(db)
     db.close()
 
     assert (tmp_path / "new" / "folder" / "test.db").exists()

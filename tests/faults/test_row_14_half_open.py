@@ -12,6 +12,7 @@ from headrace.states import BatchStatus
 from tests.batch_input import many
 from tests.chaos import ChaosProxy
 from tests.invariants import check
+from tests.scene import ping
 from tests.simulated import eventually
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
@@ -47,23 +48,23 @@ def test_a_unit_of_work_ends_when_the_database_falls_silent(proxied, monkeypatch
 
     assert 1.9 < time.monotonic() - began < 10
     proxy.heal()
-    database.ping()
+    ping(database)
 
 
 def test_an_idle_connection_that_fell_silent_is_replaced(proxied, monkeypatch):
     proxy, database = proxied
     monkeypatch.setattr(postgres, "IDLE_ANSWER_SECONDS", 1.0)
-    database.ping()
+    ping(database)
     time.sleep(postgres.FRESH_SECONDS)
     proxy.blackhole()
     began = time.monotonic()
 
     with pytest.raises(OperationalError):
-        database.ping()
+        ping(database)
 
     assert time.monotonic() - began < 20
     proxy.heal()
-    database.ping()
+    ping(database)
 
 
 def test_what_is_not_a_unit_of_work_may_take_longer(proxied, monkeypatch):

@@ -14,7 +14,7 @@ from tests import servers
 from tests.batch_input import many
 from tests.invariants import check
 from tests.plant import Plant
-from tests.scene import Scene
+from tests.scene import Scene, ping
 from tests.simulated import eventually
 
 pytest_plugins = ["tests.hints"]
@@ -80,7 +80,7 @@ def test_a_read_only_primary_is_a_dead_connection_and_the_next_host_is_asked(pri
         error = eventually(lambda: refusal(only))
         assert error.connection_invalidated
         with pytest.raises(OperationalError, match="read-only"):
-            only.ping()
+            ping(only)
 
         eventually(lambda: refusal(either))
         write(either)
