@@ -12,6 +12,7 @@ from tenacity import (
     stop_after_delay,
     wait_random_exponential,
 )
+from urllib3 import Timeout
 from urllib3.exceptions import HTTPError, LocationValueError, NewConnectionError
 
 from headrace.config import Provider, Route
@@ -67,7 +68,8 @@ class Caller:
     def __init__(self, *, timeout_seconds: float, max_answer_bytes: int) -> None:
         self._timeout_seconds = timeout_seconds
         self._max_answer_bytes = max_answer_bytes
-        self._timeout = (min(CONNECT_SECONDS, timeout_seconds), timeout_seconds)
+        # requests would make one of these for each call, and its types do not tell that it takes one
+        self._timeout: Any = Timeout(connect=min(CONNECT_SECONDS, timeout_seconds), read=timeout_seconds)
         self._adapters: dict[str, Adapter] = {}
         self._starts: dict[tuple[str, str], _Start] = {}
         self._blink = Retrying(

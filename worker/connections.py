@@ -33,6 +33,7 @@ class Adapter(HTTPAdapter):
     def __init__(self) -> None:
         super().__init__(pool_connections=1, pool_maxsize=OPEN_CONNECTIONS)
         self._pool: HTTPConnectionPool | None = None
+        self._paths: dict[str | None, str] = {}
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Called by requests."""
@@ -44,6 +45,13 @@ class Adapter(HTTPAdapter):
         if self._pool is None:
             self._pool = super().get_connection_with_tls_context(*args, **options)
         return self._pool
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        """Called by requests: what follows the host in a URL."""
+        path = self._paths.get(request.url)
+        if path is None:
+            path = self._paths[request.url] = super().request_url(request, proxies)
+        return path
 
     def cert_verify(self, conn: HTTPConnectionPool, url: str, verify: Any, cert: Any) -> None:
         """Called by requests: says where the pool finds whom to trust."""

@@ -20,7 +20,7 @@ class Estimator:
 
     prompt_factor: float = 1.0
     _completions: deque[int] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    _typical_completion: int | None = None
+    _typical_completion: int | None = UNLEARNED_COMPLETION
 
     def tokens(self, claim: Claim) -> int:
         """Tokens to book for a call, prompt and completion together."""
@@ -35,11 +35,12 @@ class Estimator:
             self.prompt_factor += LEARNING_RATE * (seen - self.prompt_factor)
         self._completions.append(usage.completion_tokens)
         if len(self._completions) >= LEAST_LEARNED:
-            self._typical_completion = _percentile(self._completions, PERCENTILE)
+            self._typical_completion = None  # found anew when it is asked for: many answers come between
 
     def _completion(self, cap: int | None) -> int:
-        typical = UNLEARNED_COMPLETION if self._typical_completion is None else self._typical_completion
-        return typical if cap is None else min(typical, cap)
+        if self._typical_completion is None:
+            self._typical_completion = _percentile(self._completions, PERCENTILE)
+        return self._typical_completion if cap is None else min(self._typical_completion, cap)
 
 
 def _percentile(values: Iterable[int], share: float) -> int:

@@ -1,7 +1,6 @@
 """What an answer, or the lack of one, means for its job. Pure: nothing here waits, draws lots or looks up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -57,8 +56,7 @@ class Pause(NamedTuple):
     refused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What becomes of the job, the attempt and the quota.
 
     `usage` is None where the provider's charge is not known; `notice` is for the owner of the batch.
