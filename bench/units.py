@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from rich.status import Status
 from rich.table import Table
 
 from bench.batch_run import BatchRun
+from bench.cpu import CpuMeter
 from bench.inputs import write_input
 from bench.postgres import postgres_server
 from bench.provider_process import ProviderProcess
@@ -33,6 +35,7 @@ HOST_PER_SECOND = 1_000_000 / 3600 / 10
 LATENCY_MS = 2_000.0
 IN_FLIGHT = 2_000
 IDLE_SECONDS = 10.0
+SETTLED_SECONDS = 1.5  # PostgreSQL's processes tell what they did once a second
 TIMEOUT_SECONDS = 600.0
 WORKERS = 2
 DELETED_AT_ONCE = 1_000
@@ -57,7 +60,7 @@ class Units:
     table_bytes: float
     redis_commands: float
     redis_scripts: float
-    seconds: float
+    cpu_ms: float
 
     def minus(self, before: "Units") -> "Units":
         """What came since."""
@@ -114,36 +117,39 @@ def _run(folder: Path, jobs: int, status: Status, *, paced: bool) -> tuple[Units
     write_input(source, jobs)
     with ExitStack() as running:
         provider = running.enter_context(ProviderProcess(latency_ms=LATENCY_MS))
-        url = running.enter_context(postgres_server(folder)).url
-        redis_url = f"{running.enter_context(servers.valkey()).url}/0"
+        server = running.enter_context(postgres_server(folder))
+        valkey = running.enter_context(servers.valkey())
+        redis_url = f"{valkey.url}/0"
         stack = running.enter_context(
             running_stack(
                 folder,
                 provider.base_url,
                 workers=WORKERS,
-                database_url=url,
+                database_url=server.url,
                 more={"redis_url": redis_url},
                 **limits,
             )
         )
-        database = running.enter_context(psycopg.connect(servers.for_psycopg(url), autocommit=True))
+        database = running.enter_context(psycopg.connect(servers.for_psycopg(server.url), autocommit=True))
         redis = running.enter_context(Redis.from_url(redis_url))
+        meter = CpuMeter(stack.pids | {"postgresql": server.process.pid, "valkey": valkey.process.pid})
         time.sleep(IDLE_SECONDS)  # what the start left to do
-        idle = _counted(database, redis, lambda: time.sleep(IDLE_SECONDS)).per(IDLE_SECONDS)
+        look = partial(_units, database, redis, meter)
+        idle = _counted(look, lambda: time.sleep(IDLE_SECONDS)).per(IDLE_SECONDS)
         run = BatchRun(stack)
         run.submit(source)
-        done = _counted(database, redis, lambda: run.wait(TIMEOUT_SECONDS, status))
+        done = _counted(look, lambda: run.wait(TIMEOUT_SECONDS, status))
         return idle, done.per(jobs), _delete_all(database) / jobs
 
 
-def _counted(database: Any, redis: Any, work: Callable[[], object]) -> Units:
-    before = _units(database, redis)
+def _counted(look: Callable[[], Units], work: Callable[[], object]) -> Units:
+    before = look()
     work()
-    time.sleep(1.5)  # PostgreSQL's processes tell what they did once a second
-    return _units(database, redis).minus(before)
+    time.sleep(SETTLED_SECONDS)
+    return look().minus(before)
 
 
-def _units(database: Any, redis: Any) -> Units:
+def _units(database: Any, redis: Any, meter: CpuMeter) -> Units:
     scripts = redis.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"]
     transactions, rows = database.execute(f"{DATABASE}current_database()").fetchone()
     return Units(
@@ -153,7 +159,7 @@ def _units(database: Any, redis: Any) -> Units:
         table_bytes=float(database.execute(SIZE).fetchone()[0]),
         redis_commands=redis.info("stats")["total_commands_processed"],
         redis_scripts=scripts,
-        seconds=time.monotonic(),
+        cpu_ms=1000 * sum(meter.spent().values()),
     )
 
 
