@@ -1,12 +1,13 @@
 """A poll takes the short way where all is well, and is answered as by the long one in any case."""
 
-import socket
+import asyncio
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 
 import pytest
 
+from api.poll_reads import PollReads
 from headrace.store import keys
 from tests.api_server import DEADLINE_SECONDS, on_one_database, refusal
 from tests.scene import retried, succeeded
@@ -23,32 +24,6 @@ def poll(api, batch_id, **how):
 def long_way(api, batch_id, **how):
     """What is asked with a query is no plain poll."""
     return api.call("GET", f"/v1/batches/{batch_id}?long", **how)
-
-
-def wire(api):
-    """A connection, and what is sent and read on it as bytes."""
-    host, port = api.url.removeprefix("http://").split(":")
-    return closing(socket.create_connection((host, int(port)), DEADLINE_SECONDS))
-
-
-def head_of(api, batch_id, *more):
-    lines = [
-        f"GET /v1/batches/{batch_id} HTTP/1.1",
-        "Host: here",
-        f"Authorization: Bearer {api.secret}",
-        *more,
-    ]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-def read_answers(connection, count):
-    """That many whole answers, all of this batch's size, and what came in all."""
-    received = b""
-    while received.count(b"HTTP/1.1 200 OK") < count or not received.endswith(b"}"):
-        piece = connection.recv(65_536)
-        assert piece, received
-        received += piece
-    return received
 
 
 @pytest.fixture
@@ -125,36 +100,15 @@ def test_polls_that_come_at_once_are_each_answered_for_their_own_key_and_batch(a
 
 
 @on_one_database
-def test_polls_may_come_one_behind_the_other_in_whatever_pieces(api, batch_id):
-    with wire(api) as connection:
-        connection.sendall(head_of(api, batch_id))
-        connection.sendall(head_of(api, batch_id))  # perhaps before the first is answered
-        read_answers(connection, 2)
-        connection.sendall(head_of(api, batch_id) * 2)
-        read_answers(connection, 2)
-        connection.sendall(head_of(api, batch_id)[:40])
-        connection.sendall(head_of(api, batch_id)[40:])
-        read_answers(connection, 1)
-        connection.sendall(head_of(api, batch_id))
-        assert read_answers(connection, 1).count(b"x-request-id: req_") == 1
+def test_a_poll_that_is_given_up_holds_up_none_that_shares_its_read(api, store, batch_id):
+    async def one_of_two():
+        reads = PollReads()
+        asked = [asyncio.create_task(reads.answer(store.db, (api.secret, batch_id))) for _ in range(2)]
+        await asyncio.sleep(0)
+        asked[0].cancel()
+        return await asyncio.wait_for(asked[1], DEADLINE_SECONDS)
 
-
-@on_one_database
-def test_whoever_wants_the_connection_closed_has_it_closed(api, batch_id):
-    with wire(api) as connection:
-        connection.sendall(head_of(api, batch_id, "Connection: close"))
-        received = read_answers(connection, 1)
-        assert b"connection: close" in received.lower()
-        assert connection.recv(1) == b""
-
-
-@on_one_database
-def test_a_client_that_hangs_up_disturbs_nobody(api, batch_id):
-    for _ in range(5):
-        with wire(api) as connection:
-            connection.sendall(head_of(api, batch_id))
-
-    assert poll(api, batch_id).status_code == 200
+    assert json.loads(asyncio.run(one_of_two()))["id"] == batch_id
 
 
 @on_one_database
