@@ -75,7 +75,7 @@ def throughput(
     ] = None,
     json: JsonFile = None,
 ) -> None:
-    """Jobs a second and CPU a job, beside other ways to make the same calls. About ten minutes."""
+    """Jobs a second and CPU a job, beside other ways to make the same calls. About a quarter of an hour."""
     console = Console()
     finish(console, json, throughput_program.measure(console, jobs, rounds, only or ()))
 

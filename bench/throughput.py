@@ -31,7 +31,7 @@ FEWEST_CALLS = 10
 
 
 def measure(console: Console, jobs: int = JOBS, rounds: int = ROUNDS, only: Collection[str] = ()) -> Report:
-    """Run it: about ten minutes with the figures that the promise names.
+    """Run it: a quarter of an hour with the figures that the promise names.
 
     `only` has the keys of those that are to run beside the bare loop; empty, all that are installed do.
     """
