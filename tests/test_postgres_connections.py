@@ -18,7 +18,12 @@ def db(postgres_url):
 def asked(db, monkeypatch):
     """The connections that were asked, one entry each time."""
     asked, do_ping = [], db.engine.dialect.do_ping
-    monkeypatch.setattr(db.engine.dialect, "do_ping", lambda which: asked.append(which) or do_ping(which))
+
+    def ask(connection):
+        asked.append(connection)
+        return do_ping(connection)
+
+    monkeypatch.setattr(db.engine.dialect, "do_ping", ask)
     return asked
 
 
