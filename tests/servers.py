@@ -1,5 +1,6 @@
 """The real servers of the tests: each on a free port and in a folder of its own."""
 
+import itertools
 import os
 import pwd
 import shutil
@@ -8,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,6 +22,8 @@ from sqlalchemy import URL, make_url
 from tests.server_process import DEADLINE_SECONDS, Server
 
 VALKEY_OPTIONS = ["--bind", "127.0.0.1", "--databases", "1024", "--save", "", "--appendonly", "no"]
+FIRST_PORT, RANGES, PORTS_A_RANGE = 12_000, 20, 1_000
+_PORTS = itertools.cycle(range(PORTS_A_RANGE))
 POSTGRES_SETTINGS = ["fsync=off", "full_page_writes=off", "max_connections=200", "unix_socket_directories="]
 
 
@@ -76,10 +79,17 @@ def postgres(*settings: str) -> Iterator[Server]:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A TCP port of the loopback that nobody listens on now.
+
+    What asks for it may need seconds until it listens. So it is none that the system gives to connections
+    meanwhile (those begin at 32,768 or higher), and each process of the tests has a range of its own.
+    """
+    first = FIRST_PORT + os.getpid() % RANGES * PORTS_A_RANGE
+    for place in itertools.islice(_PORTS, PORTS_A_RANGE):
+        port = first + place
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise RuntimeError("no port is free")
 
 
 def missing(what: str) -> NoReturn:
