@@ -112,7 +112,7 @@ def test_the_same_command_goes_on_where_an_interrupted_one_stopped(tmp_path):
 def stopped_by(blow, answers, simulator, arguments, folder, settings):
     """Runs the command until the simulator has given so many answers."""
     with running(*arguments, cwd=folder, **settings) as command:
-        eventually(lambda: simulator.stats()["answered"] >= answers, 30)
+        eventually(lambda: simulator.stats()["answered"] >= answers, 60)
         family = command.family()
         command.process.send_signal(blow)
         assert command.ends() == (130 if blow == signal.SIGINT else -blow)
