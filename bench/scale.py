@@ -63,10 +63,8 @@ def report(jobs: int, load_before: float, steps: Sequence[Step]) -> Report:
     """The curve, and the promises: all jobs succeed, and one process holds as many calls as it may."""
     fewest = min(step.run.succeeded for step in steps)
     done = Promise("jobs that succeeded, in the worst run", f"{fewest:,} of {jobs:,}", "all", fewest == jobs)
-    most, wanted = (
-        max(step.most_in_flight for step in steps if step.setting is MANY),
-        min(jobs, MANY_IN_FLIGHT),
-    )
+    most = max(step.most_in_flight for step in steps if step.setting is MANY)
+    wanted = min(jobs, MANY_IN_FLIGHT)
     held = Promise("calls open in one process", f"{most:,}", f"{wanted:,}", most >= wanted)
     figures = {"jobs": jobs, "load_before": load_before, "steps": [_figures(step) for step in steps]}
     return Report("scale", [_curve(jobs, load_before, steps)], figures, [done, held])
