@@ -1,7 +1,8 @@
-"""Providers, quotas and models: from `headrace.toml`, or from the environment when there is none."""
+"""Providers, quotas, models and prices: from `headrace.toml`, or from the environment when there is none."""
 
 import os
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from pydantic import (
 )
 
 from headrace.errors import ConfigurationError
+from headrace.price_tables import PriceTable, price_faults
 from headrace.provider_keys import bare, key_fault
 from headrace.settings import Settings
 
@@ -89,7 +91,12 @@ class Route(_Section):
     max_output_tokens: int = MOST_OUTPUT_TOKENS
 
 
-KINDS: dict[str, type[_Section]] = {"providers": Provider, "quotas": Quota, "models": Model}
+KINDS: dict[str, type[BaseModel]] = {
+    "providers": Provider,
+    "quotas": Quota,
+    "models": Model,
+    "prices": PriceTable,
+}
 
 
 class Config(_Section):
@@ -98,6 +105,7 @@ class Config(_Section):
     providers: dict[str, Provider]
     quotas: dict[str, Quota]
     models: dict[str, Model] = Field(default_factory=dict)
+    prices: dict[str, PriceTable] = Field(default_factory=dict)
 
     def route(self, model: str) -> Route | None:
         """Where jobs for `model` go; None when the configuration does not know it."""
@@ -121,7 +129,7 @@ def load_config(settings: Settings, *, with_keys: bool = True) -> Config:
         source = "the environment (HEADRACE_PROVIDER_URL)"
         return _checked(_from_environment(settings), source, key_source, with_keys=with_keys)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path}: {error}") from error
     return _checked(document, str(path), with_keys=with_keys)
@@ -170,7 +178,7 @@ def _holds_tables(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(table, dict) for table in value.values())
 
 
-def _sections(kind: str, tables: dict[str, Any], faults: list[str]) -> dict[str, _Section]:
+def _sections(kind: str, tables: dict[str, Any], faults: list[str]) -> dict[str, BaseModel]:
     """Those of the tables that are right; each table's key becomes its `name`."""
     right = {}
     for name, table in tables.items():
@@ -180,7 +188,7 @@ def _sections(kind: str, tables: dict[str, Any], faults: list[str]) -> dict[str,
             right[name] = KINDS[kind].model_validate({**table, "name": name})
         except ValidationError as error:
             told = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
-            faults += [f"{kind}.{name}.{place}: {message}" for place, message in told]
+            faults += [f"{'.'.join(filter(None, (kind, name, place)))}: {message}" for place, message in told]
     return right
 
 
@@ -196,6 +204,7 @@ def _dangling(config: Config, tables: dict[str, Any]) -> list[str]:
         for model in config.models.values()
         if model.quota not in tables.get("quotas", {})
     ]
+    faults += price_faults(config.prices.values(), tables.get("models", {}))
     if "quotas" in tables and not tables.get("models") and len(tables["quotas"]) != 1:
         faults.append("without [models], give exactly one quota: it serves every model name")
     return faults

@@ -40,6 +40,7 @@ provider_model = "fast-one-awq"
 ALL_WRONG = """
 rpm = 600
 prices.x.a = 1
+bills.x.a = 1
 
 [providers.p]
 name = "q"
@@ -222,7 +223,8 @@ def test_every_fault_is_told_at_once(tmp_path):
 
     for fault in (
         "'rpm' must be a table of tables",
-        "prices: there is no such table",
+        "bills: there is no such table",
+        "prices.x.a: Extra inputs",
         "[providers.name]",
         "providers.p.base_url",
         "providers.r.key is no key",

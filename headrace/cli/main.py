@@ -15,9 +15,11 @@ from headrace.cli.cancel import cancel
 from headrace.cli.conversion import BadInput
 from headrace.cli.demo import demo
 from headrace.cli.doctor import doctor
+from headrace.cli.estimate import estimate
 from headrace.cli.held import held
 from headrace.cli.keys import keys
 from headrace.cli.migrate import migrate
+from headrace.cli.prices import prices
 from headrace.cli.release import release
 from headrace.cli.results import results
 from headrace.cli.run import run
@@ -38,6 +40,7 @@ app = typer.Typer(
 app.add_typer(keys, name="keys")
 app.command("up")(up)
 app.command("run")(run)
+app.command("estimate")(estimate)
 app.command("submit")(submit_command)
 app.command("watch")(watch)
 app.command("results")(results)
@@ -45,6 +48,7 @@ app.command("batches")(batches)
 app.command("cancel")(cancel)
 app.command("held")(held)
 app.command("release")(release)
+app.command("prices")(prices)
 app.command("migrate")(migrate)
 app.command("doctor")(doctor)
 app.command("simulate")(simulate)
