@@ -132,6 +132,10 @@ def test_the_command_line_can_say_all_that_the_configuration_can():
         count_refused=True,
         latency_spread=0.5,
         completion_tokens=4,
+        count="o200k",
+        cache_writes=True,
+        audio=True,
+        prices=(("a", "1,0.5,2"), ("b/c", "0.15,0.075,0.6,request=0.01")),
         faults=(("500", 0.25), ("429:-1", 0.5)),
         seed=-5,
         max_body_bytes=6,
@@ -149,7 +153,8 @@ def test_the_command_line_can_say_all_that_the_configuration_can():
 
     assert said.pop("fault") == ["500=0.25", "429:-1=0.5"]
     assert said.pop("model") == ["a", "b/c"]
-    plain = [option.name for option in fields(config) if option.name not in ("faults", "models")]
+    assert said.pop("price") == ["a=1,0.5,2", "b/c=0.15,0.075,0.6,request=0.01"]
+    plain = [option.name for option in fields(config) if option.name not in ("faults", "models", "prices")]
     assert {name: said[name] for name in plain} == {name: getattr(config, name) for name in plain}
 
 
@@ -161,6 +166,9 @@ def test_the_command_line_can_say_all_that_the_configuration_can():
         {"faults": (("tea", 0.1),)},
         {"faults": (("500", 0.9), ("cut", 0.2))},
         {"models_fault": "nan"},
+        {"models_fault": "paid-400"},
+        {"count": "words"},
+        {"prices": (("m", "1,2"),)},
     ],
 )
 def test_a_nonsensical_configuration_is_refused(wrong):

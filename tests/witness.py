@@ -24,6 +24,7 @@ class Call:
     """One request received and what became of it. `at` is Unix time; `status` None: nothing was answered.
 
     `usage` is what was billed, None if nothing was; `tokens` what its answer would state, for the limits.
+    `cost_nanos` is 0 if nothing was billed, and None for a model without a price.
     """
 
     attempt: str
@@ -33,6 +34,7 @@ class Call:
     fault: str | None
     usage: dict[str, int] | None
     tokens: int
+    cost_nanos: int | None = None
 
     @property
     def was_answered(self) -> bool:
@@ -148,6 +150,7 @@ def _call(received: dict[str, Any], ended: dict[str, Any]) -> Call:
         at=received["time"],
         status=ended["status"],
         fault=ended["fault"],
-        usage=ended["usage"],
+        usage=ended["usage"] and {name: ended["usage"][name] for name in TOKENS},
         tokens=(received["usage"] or {}).get("total_tokens", 0),
+        cost_nanos=ended["cost_nanos"],
     )

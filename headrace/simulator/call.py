@@ -9,10 +9,16 @@ from headrace.simulator.errors import ApiError, missing, wrong_type
 
 Body = dict[str, Any]
 
+DEFAULT_TIER = "default"
+TIERS = (DEFAULT_TIER, "flex", "priority")
+
 
 @dataclass(slots=True)
 class Call:
-    """A well-formed request. `text` is the last thing the user said; `answers` how many are to be written."""
+    """A well-formed request. `text` is the last thing the user said; `answers` how many are to be written.
+
+    `tier` is the tier of service that it gets; `speaks` whether its usage can have audio.
+    """
 
     model: str
     body: Body
@@ -21,15 +27,24 @@ class Call:
     answers: int = 1
     max_tokens: int | None = None
     effort: str | None = None
+    tier: str = DEFAULT_TIER
+    speaks: bool = False
 
 
 class Usage(NamedTuple):
-    """Tokens of one call. Cached tokens are part of the prompt, reasoning tokens of the completion."""
+    """Tokens of one call, or of many.
+
+    Those cached, written to a cache, and heard are parts of the prompt, no two of them the same; reasoning
+    and what was said are parts of the completion.
+    """
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+    prompt_audio_tokens: int = 0
+    completion_audio_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -37,14 +52,8 @@ class Usage(NamedTuple):
         return self.prompt_tokens + self.completion_tokens
 
     def as_dict(self) -> dict[str, int]:
-        """All five numbers, flat."""
-        return {
-            "prompt_tokens": self.prompt_tokens,
-            "cached_tokens": self.cached_tokens,
-            "completion_tokens": self.completion_tokens,
-            "reasoning_tokens": self.reasoning_tokens,
-            "total_tokens": self.total_tokens,
-        }
+        """All eight numbers, flat."""
+        return self._asdict() | {"total_tokens": self.total_tokens}
 
 
 def parse_body(raw: bytes) -> Body:
@@ -73,6 +82,14 @@ def model_of(body: Body) -> str:
     if not isinstance(model, str) or not model:
         raise wrong_type("model", "a non-empty string")
     return model
+
+
+def service_tier(body: Body) -> str:
+    """The tier of service that a body gets: the one it asks for, if there is such a one."""
+    asked = body.get("service_tier")
+    if asked == "fast":  # contract 4.1
+        return "priority"
+    return asked if asked in TIERS else DEFAULT_TIER
 
 
 def whole_number(body: Body, names: tuple[str, ...], *, most: int | None = None) -> int | None:

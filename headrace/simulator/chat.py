@@ -2,33 +2,29 @@
 
 from typing import Any
 
-from headrace.simulator.call import Body, Call, Usage, model_of, whole_number
+from headrace.simulator.call import Body, Call, Usage, model_of, service_tier, whole_number
 from headrace.simulator.errors import ApiError, missing, wrong_type
 from headrace.simulator.generation import Choice
-from headrace.simulator.tokens import (
-    TOKENS_PER_ANSWER_START,
-    TOKENS_PER_MESSAGE,
-    count_json,
-    count_text,
-    read_content,
-)
+from headrace.simulator.tokens import TOKENS_PER_ANSWER_START, TOKENS_PER_MESSAGE, Counter, read_content
 
 MAX_CHOICES = 128
 
 
-def read(body: Body) -> Call:
+def read(body: Body, counter: Counter) -> Call:
     """The call that a body asks for. Raises ApiError."""
     model = model_of(body)
-    text, tokens = _read_messages(body.get("messages"))
+    text, tokens = _read_messages(body.get("messages"), counter)
     effort = body.get("reasoning_effort")
     return Call(
         model=model,
         body=body,
         text=text,
-        prompt_tokens=tokens + count_json(body.get("tools")),
+        prompt_tokens=tokens + counter.json(body.get("tools")),
         answers=whole_number(body, ("n",), most=MAX_CHOICES) or 1,
         max_tokens=whole_number(body, ("max_completion_tokens", "max_tokens")),
         effort=effort if isinstance(effort, str) else None,
+        tier=service_tier(body),
+        speaks=True,
     )
 
 
@@ -41,7 +37,7 @@ def answer(call: Call, choices: list[Choice], usage: Usage, ident: str, created:
         "model": call.model,
         "choices": [_choice(index, choice) for index, choice in enumerate(choices)],
         "usage": completion_usage(usage),
-        "service_tier": "default",
+        "service_tier": call.tier,
         "system_fingerprint": "fp_simulator",
     }
 
@@ -54,18 +50,19 @@ def completion_usage(usage: Usage) -> dict[str, Any]:
         "total_tokens": usage.total_tokens,
         "prompt_tokens_details": {
             "cached_tokens": usage.cached_tokens,
-            "audio_tokens": 0,
+            "cache_write_tokens": usage.cache_write_tokens,
+            "audio_tokens": usage.prompt_audio_tokens,
         },
         "completion_tokens_details": {
             "reasoning_tokens": usage.reasoning_tokens,
-            "audio_tokens": 0,
+            "audio_tokens": usage.completion_audio_tokens,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
         },
     }
 
 
-def _read_messages(messages: object) -> tuple[str, int]:
+def _read_messages(messages: object, counter: Counter) -> tuple[str, int]:
     if messages is None:
         raise missing("messages")
     if not isinstance(messages, list):
@@ -84,18 +81,18 @@ def _read_messages(messages: object) -> tuple[str, int]:
         role = message.get("role")
         if not isinstance(role, str):
             raise missing(f"messages[{index}].role")
-        text, tokens = read_content(message.get("content"), f"messages[{index}].content")
-        total += TOKENS_PER_MESSAGE + tokens + _extra_tokens(message)
+        text, tokens = read_content(message.get("content"), f"messages[{index}].content", counter)
+        total += TOKENS_PER_MESSAGE + tokens + _extra_tokens(message, counter)
         if role == "user":
             said = text
     return said, total
 
 
-def _extra_tokens(message: dict[str, Any]) -> int:
+def _extra_tokens(message: dict[str, Any], counter: Counter) -> int:
     if len(message) == 2:  # role and content: nearly all of them
         return 0
     name = message.get("name")
-    return (count_text(name) if isinstance(name, str) else 0) + count_json(message.get("tool_calls"))
+    return (counter.text(name) if isinstance(name, str) else 0) + counter.json(message.get("tool_calls"))
 
 
 def _choice(index: int, choice: Choice) -> Body:

@@ -38,6 +38,10 @@ def simulate(  # noqa: PLR0913 - a parameter is an option of the command
     latency_ms: options.LatencyMs = _DEFAULT.latency_ms,
     latency_spread: options.LatencySpread = _DEFAULT.latency_spread,
     completion_tokens: options.CompletionTokens = _DEFAULT.completion_tokens,
+    count: options.Count = _DEFAULT.count,
+    cache_writes: options.CacheWrites = _DEFAULT.cache_writes,
+    audio: options.Audio = _DEFAULT.audio,
+    price: options.Prices = None,
     fault: options.FaultShares = None,
     models_fault: options.ModelsFault = _DEFAULT.models_fault,
     seed: options.Seed = _DEFAULT.seed,
@@ -61,6 +65,7 @@ def simulate(  # noqa: PLR0913 - a parameter is an option of the command
 def _configuration(given: dict[str, Any]) -> SimulatorConfig:
     try:
         given["models"] = tuple(given.pop("model") or _DEFAULT.models)
+        given["prices"] = tuple(_price(text) for text in given.pop("price") or ())
         given["faults"] = tuple(_share(text) for text in given.pop("fault") or ())
         return SimulatorConfig(**{field.name: given[field.name] for field in fields(SimulatorConfig)})
     except ValueError as error:
@@ -73,6 +78,13 @@ def _share(text: str) -> tuple[str, float]:
         return kind, float(share if equals else "1")
     except ValueError as error:
         raise ValueError(f"a fault is given as KIND=SHARE, not {text!r}") from error
+
+
+def _price(text: str) -> tuple[str, str]:
+    model, equals, price = text.partition("=")
+    if not model or not equals:
+        raise ValueError(f"a price is given as MODEL=INPUT,CACHED,OUTPUT, not {text!r}")
+    return model, price
 
 
 def _allow_many_connections() -> None:

@@ -4,17 +4,17 @@ from headrace.simulator.call import Body, Call, Usage, model_of, whole_number
 from headrace.simulator.chat import MAX_CHOICES, completion_usage
 from headrace.simulator.errors import missing
 from headrace.simulator.generation import Choice
-from headrace.simulator.tokens import read_inputs
+from headrace.simulator.tokens import Counter, read_inputs
 
 DEFAULT_MAX_TOKENS = 16
 
 
-def read(body: Body) -> Call:
+def read(body: Body, counter: Counter) -> Call:
     """The call that a body asks for. Raises ApiError."""
     model = model_of(body)
     if body.get("prompt") is None:
         raise missing("prompt")
-    prompts, tokens = read_inputs(body["prompt"], "prompt")
+    prompts, tokens = read_inputs(body["prompt"], "prompt", counter)
     return Call(
         model=model,
         body=body,

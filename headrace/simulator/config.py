@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from headrace.simulator.counting import CountKind, counter_for
 from headrace.simulator.faults import LIST_FAULTS, parse_fault
 from headrace.simulator.limits import WindowKind
+from headrace.simulator.prices import parse_price
 
 ChargeKind = Literal["usage", "reserve"]
 
@@ -24,6 +26,10 @@ class SimulatorConfig:
     latency_ms: float = 200.0
     latency_spread: float = 0.2
     completion_tokens: int = 60
+    count: CountKind = "bytes"
+    cache_writes: bool = False
+    audio: bool = False
+    prices: tuple[tuple[str, str], ...] = ()
     faults: tuple[tuple[str, float], ...] = ()
     seed: int = 0
     hang_seconds: float = 3600.0
@@ -42,6 +48,9 @@ class SimulatorConfig:
             raise ValueError(f"window must be one of {', '.join(get_args(WindowKind))}, not {self.window!r}")
         if self.charge not in get_args(ChargeKind):
             raise ValueError(f"charge must be one of {', '.join(get_args(ChargeKind))}, not {self.charge!r}")
+        counter_for(self.count)
+        for _, price in self.prices:
+            parse_price(price)
         for kind, _ in self.faults:
             parse_fault(kind)
         if self.models_fault not in (None, *LIST_FAULTS):

@@ -9,19 +9,19 @@ from typing import Any
 from headrace.simulator.call import Body, Call, Usage, model_of, whole_number
 from headrace.simulator.errors import ApiError, missing
 from headrace.simulator.generation import Choice
-from headrace.simulator.tokens import read_inputs
+from headrace.simulator.tokens import Counter, read_inputs
 
 DEFAULT_DIMENSIONS = 8
 MAX_DIMENSIONS = 4096
 MAX_INPUTS = 2048
 
 
-def read(body: Body) -> Call:
+def read(body: Body, counter: Counter) -> Call:
     """The call that a body asks for. Raises ApiError."""
     model = model_of(body)
     if body.get("input") is None:
         raise missing("input")
-    texts, tokens = read_inputs(body["input"], "input")
+    texts, tokens = read_inputs(body["input"], "input", counter)
     if len(texts) > MAX_INPUTS:
         raise ApiError(
             400,
@@ -42,7 +42,7 @@ def read(body: Body) -> Call:
 
 def answer(call: Call, _choices: list[Choice], usage: Usage, _ident: str, _created: int) -> Body:
     """The answer's body: one vector of length 1 for each input, the same for the same text."""
-    texts, _ = read_inputs(call.body["input"], "input")
+    texts, _ = read_inputs(call.body["input"], "input", Counter())
     size = call.body.get("dimensions") or DEFAULT_DIMENSIONS
     encode = _base64 if call.body.get("encoding_format") == "base64" else list
     return {

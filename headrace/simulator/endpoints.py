@@ -6,12 +6,13 @@ from typing import NamedTuple
 from headrace.simulator import chat, completions, embeddings, responses
 from headrace.simulator.call import Body, Call, Usage
 from headrace.simulator.generation import Choice
+from headrace.simulator.tokens import Counter
 
 
 class Endpoint(NamedTuple):
     """How one endpoint's bodies are read, and its answers written."""
 
-    read: Callable[[Body], Call]
+    read: Callable[[Body, Counter], Call]
     answer: Callable[[Call, list[Choice], Usage, str, int], Body]
 
 

@@ -71,6 +71,8 @@ ERRORS = {
 }
 # A whole answer, late or of an unwelcome kind.
 SOUND = frozenset({"slow", "filter", "refusal"})
+# An error after the work: it states the usage that is billed. By its status.
+PAID = {"paid-200": 200, "paid-400": 400, "paid-500": 500}
 # The work is done and billed, and its answer is spoilt on the way.
 SPOILT = frozenset(
     {
@@ -86,6 +88,7 @@ SPOILT = frozenset(
         "nan",
     }
     | {"deep", "huge", "gzip-bomb"}
+    | PAID.keys()
 )
 # Neither work nor an error.
 UNBILLED = frozenset({"reset", "redirect"})
@@ -94,7 +97,7 @@ REFUSALS = frozenset({"429", "quota"})
 
 KINDS = (*ERRORS, *sorted(SOUND | SPOILT | UNBILLED))
 # What the list of models can meet: the others are faults of a completion.
-LIST_FAULTS = tuple(kind for kind in KINDS if kind not in SOUND | {"nan", "nousage"})
+LIST_FAULTS = tuple(kind for kind in KINDS if kind not in SOUND | {"nan", "nousage"} | PAID.keys())
 
 DAY_SECONDS = 86_400
 REMEMBERED_BODIES = 200_000

@@ -8,6 +8,7 @@ from math import exp, log
 from statistics import NormalDist
 
 from headrace.simulator.call import Call, Usage
+from headrace.simulator.config import SimulatorConfig
 from headrace.simulator.tokens import BYTES_PER_TOKEN, count_text, has_cjk
 
 LENGTH_SIGMA = 0.5
@@ -47,15 +48,25 @@ class Choice:
     refusal: str | None = None
 
 
-def plan(call: Call, digest: bytes, mean_tokens: int) -> tuple[list[Choice], Usage]:
+def plan(call: Call, digest: bytes, config: SimulatorConfig) -> tuple[list[Choice], Usage]:
     """Lengths without texts. `digest` is the request's hash, of at least 32 bytes."""
-    lengths = _lengths(mean_tokens)
+    lengths = _lengths(config.completion_tokens)
     choices = [_choice(call, lengths[_turn(digest, index)]) for index in range(call.answers)]
+    prompt = call.prompt_tokens
+    # Embeddings have no answers, and their usage nothing but the prompt.
+    cached = _cached(prompt, digest[8]) if choices else 0
+    written = _cached(prompt - cached, digest[9]) if choices and config.cache_writes else 0
+    completion = sum(choice.tokens for choice in choices)
+    reasoning = sum(choice.reasoning_tokens for choice in choices)
+    speaks = call.speaks and config.audio
     return choices, Usage(
-        prompt_tokens=call.prompt_tokens,
-        cached_tokens=_cached(call.prompt_tokens, digest[8]),
-        completion_tokens=sum(choice.tokens for choice in choices),
-        reasoning_tokens=sum(choice.reasoning_tokens for choice in choices),
+        prompt_tokens=prompt,
+        cached_tokens=cached,
+        completion_tokens=completion,
+        reasoning_tokens=reasoning,
+        cache_write_tokens=written,
+        prompt_audio_tokens=(prompt - cached - written) * digest[10] // 256 if speaks else 0,
+        completion_audio_tokens=(completion - reasoning) * digest[11] // 256 if speaks else 0,
     )
 
 

@@ -6,11 +6,14 @@ from typing import Annotated
 import typer
 
 from headrace.simulator.config import ChargeKind
+from headrace.simulator.counting import CountKind
 from headrace.simulator.faults import KINDS
 from headrace.simulator.limits import WindowKind
+from headrace.simulator.prices import EXTRAS
 
 LIMITS = "Limits"
 ANSWERS = "Answers"
+BILLS = "Bills"
 FAULTS = "Faults"
 LOG = "Log"
 
@@ -58,6 +61,35 @@ LatencySpread = Annotated[
 ]
 CompletionTokens = Annotated[
     int, typer.Option(help="Mean length of an answer; lengths spread widely.", rich_help_panel=ANSWERS)
+]
+
+Count = Annotated[
+    CountKind,
+    typer.Option(
+        help="How prompts are counted: a token for four bytes, or exactly as OpenAI's newer models do, which "
+        "needs headrace\\[counting].",
+        rich_help_panel=BILLS,
+    ),
+]
+CacheWrites = Annotated[
+    bool, typer.Option("--cache-writes", help="Let prompts be written to a cache.", rich_help_panel=BILLS)
+]
+Audio = Annotated[
+    bool,
+    typer.Option(
+        "--audio", help="Let a part of each chat be audio, as far as usage tells.", rich_help_panel=BILLS
+    ),
+]
+Prices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--price",
+        metavar="MODEL=INPUT,CACHED,OUTPUT",
+        help="USD for a million tokens of this model; may be repeated. Extras by name follow, as in "
+        f",cache_write=0.2: {', '.join(EXTRAS)}. `request` is USD for each, `discount` a share of "
+        "everything, `flex` and `priority` are factors. A model without a price is billed in tokens alone.",
+        rich_help_panel=BILLS,
+    ),
 ]
 
 FaultShares = Annotated[

@@ -74,6 +74,12 @@ class SimulatorProcess:
             stats: dict[str, Any] = json.load(answer)
         return stats
 
+    def bill(self) -> str:
+        """What `GET /v1/simulator/bill` tells: CSV."""
+        with urlopen(f"{self.base_url}/simulator/bill", timeout=STATS_SECONDS) as answer:
+            text: bytes = answer.read()
+        return text.decode()
+
     def wait(self, timeout_seconds: float) -> int:
         """The exit status of a child that ends by itself. Raises TimeoutExpired."""
         return self._running().wait(timeout_seconds)
@@ -119,6 +125,8 @@ def arguments(config: SimulatorConfig) -> list[str]:
         name = "--" + option.name.replace("_", "-")
         if option.name == "faults":
             options += [f"--fault={kind}={share}" for kind, share in value]
+        elif option.name == "prices":
+            options += [f"--price={model}={price}" for model, price in value]
         elif option.name == "models":
             options += [f"--model={model}" for model in value]
         elif value is True:

@@ -8,6 +8,7 @@ from secrets import token_hex
 from headrace.simulator.call import parse_body
 from headrace.simulator.config import SimulatorConfig
 from headrace.simulator.connection import Connection
+from headrace.simulator.counting import counter_for
 from headrace.simulator.delivery import Delivery
 from headrace.simulator.endpoints import ENDPOINTS, Endpoint
 from headrace.simulator.engine import Engine
@@ -17,6 +18,7 @@ from headrace.simulator.generation import plan
 from headrace.simulator.ledger import Ledger
 from headrace.simulator.limiter import Limiter
 from headrace.simulator.pages import MODELS, UNLOGGED, model_list, page
+from headrace.simulator.prices import PriceList
 from headrace.simulator.reply import error_reply
 from headrace.simulator.request import Request
 from headrace.simulator.spoil import spoil
@@ -28,6 +30,8 @@ class Provider:
 
     def __init__(self, config: SimulatorConfig) -> None:
         self._config = config
+        self._counter = counter_for(config.count)
+        self._prices = PriceList(config.prices)
         self._limiter = Limiter(config)
         self._ledger = Ledger(config)
         self._delivery = Delivery(config, self._limiter)
@@ -70,7 +74,7 @@ class Provider:
         try:
             if logged:
                 self._authorise(request)
-            reply = page(request.method, request.path, self._ledger.stats.as_dict(self._limiter.in_flight))
+            reply = page(request.method, request.path, self._ledger, self._limiter.in_flight)
         except ApiError as error:
             reply = error_reply(error)
         if logged:
@@ -82,13 +86,14 @@ class Provider:
         self._ledger.stats.received += 1
         try:
             self._authorise(visit.request)
-            call = endpoint.read(parse_body(visit.request.body))
-            choices, usage = plan(call, visit.digest, self._config.completion_tokens)
+            call = endpoint.read(parse_body(visit.request.body), self._counter)
+            choices, usage = plan(call, visit.digest, self._config)
         except ApiError as error:
             self._ledger.received(visit)
             self._reject(visit, error)
             return
-        visit.work = work = Work(endpoint, call, choices, usage)
+        cost = self._prices.cost(call.model, call.tier, usage)
+        visit.work = work = Work(endpoint, call, choices, usage, cost)
         self._ledger.received(visit)
         try:
             self._engine.run(visit, work)

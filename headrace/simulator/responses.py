@@ -2,36 +2,31 @@
 
 from typing import Any
 
-from headrace.simulator.call import Body, Call, Usage, model_of, whole_number
+from headrace.simulator.call import Body, Call, Usage, model_of, service_tier, whole_number
 from headrace.simulator.errors import missing, wrong_type
 from headrace.simulator.generation import Choice
-from headrace.simulator.tokens import (
-    TOKENS_PER_ANSWER_START,
-    TOKENS_PER_MESSAGE,
-    count_json,
-    count_text,
-    read_content,
-)
+from headrace.simulator.tokens import TOKENS_PER_ANSWER_START, TOKENS_PER_MESSAGE, Counter, read_content
 
 
-def read(body: Body) -> Call:
+def read(body: Body, counter: Counter) -> Call:
     """The call that a body asks for. Raises ApiError."""
     model = model_of(body)
     if body.get("input") is None:
         raise missing("input")
-    text, tokens = _read_input(body["input"])
+    text, tokens = _read_input(body["input"], counter)
     instructions = body.get("instructions")
     if isinstance(instructions, str):
-        tokens += TOKENS_PER_MESSAGE + count_text(instructions)
+        tokens += TOKENS_PER_MESSAGE + counter.text(instructions)
     reasoning = body.get("reasoning")
     effort = reasoning.get("effort") if isinstance(reasoning, dict) else None
     return Call(
         model=model,
         body=body,
         text=text,
-        prompt_tokens=tokens + count_json(body.get("tools")),
+        prompt_tokens=tokens + counter.json(body.get("tools")),
         max_tokens=whole_number(body, ("max_output_tokens",)),
         effort=effort if isinstance(effort, str) else None,
+        tier=service_tier(body),
     )
 
 
@@ -53,18 +48,19 @@ def answer(call: Call, choices: list[Choice], usage: Usage, ident: str, created:
         "model": call.model,
         "output": output,
         "usage": _usage(usage),
+        "service_tier": call.tier,
         **_echo(call.body),
     }
 
 
-def _read_input(value: object) -> tuple[str, int]:
+def _read_input(value: object, counter: Counter) -> tuple[str, int]:
     if isinstance(value, str):
-        return value, TOKENS_PER_ANSWER_START + TOKENS_PER_MESSAGE + count_text(value)
+        return value, TOKENS_PER_ANSWER_START + TOKENS_PER_MESSAGE + counter.text(value)
     if not isinstance(value, list) or not value or not all(isinstance(item, dict) for item in value):
         raise wrong_type("input", "a string or a non-empty array of objects")
     said, total = "", TOKENS_PER_ANSWER_START
     for index, item in enumerate(value):
-        text, tokens = read_content(item.get("content"), f"input[{index}].content")
+        text, tokens = read_content(item.get("content"), f"input[{index}].content", counter)
         total += TOKENS_PER_MESSAGE + tokens
         if item.get("role") == "user":
             said = text
@@ -95,7 +91,7 @@ def _usage(usage: Usage) -> dict[str, Any]:
         "input_tokens": usage.prompt_tokens,
         "input_tokens_details": {
             "cached_tokens": usage.cached_tokens,
-            "cache_write_tokens": 0,
+            "cache_write_tokens": usage.cache_write_tokens,
         },
         "output_tokens": usage.completion_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},

@@ -3,11 +3,13 @@
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import orjson
 
 from headrace.simulator.call import Body
+from headrace.simulator.errors import ApiError
+from headrace.simulator.faults import PAID
 from headrace.simulator.reply import Reply
 
 DEEP_LEVELS = 10_000
@@ -80,6 +82,11 @@ def _nan(answer: Body) -> Reply:
     return Reply(200, orjson.dumps(answer).replace(b'"total_tokens":"NaN"', b'"total_tokens":NaN'))
 
 
+def _paid(status: int, answer: Body) -> Reply:
+    error = ApiError(status, "The answer was withheld, and is billed.", kind="server_error", code="withheld")
+    return Reply(status, orjson.dumps(error.envelope | {"usage": answer["usage"]}))
+
+
 def _deep(_: Body) -> Reply:
     return Reply(200, b'{"choices":' + b"[" * DEEP_LEVELS + b"]" * DEEP_LEVELS + b"}")
 
@@ -101,4 +108,5 @@ _CHANGES: dict[str, Callable[[Body], Reply]] = {
     "deep": _deep,
     "redirect": _redirect,
     "gzip-bomb": _gzipped,
+    **{kind: partial(_paid, status) for kind, status in PAID.items()},
 }

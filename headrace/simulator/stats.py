@@ -1,9 +1,11 @@
 """What `GET /v1/simulator/stats` tells."""
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
+from operator import add
 
 from headrace.simulator.call import Usage
 from headrace.simulator.limits import WINDOW_SECONDS
+from headrace.simulator.visit import Work
 
 
 class Peak:
@@ -30,18 +32,35 @@ class Sum:
     """The usage of many calls."""
 
     def __init__(self) -> None:
-        self._prompt = self._cached = self._completion = self._reasoning = 0
+        self._usage = Usage()
 
     def add(self, usage: Usage) -> None:
         """Count one more."""
-        self._prompt += usage.prompt_tokens
-        self._cached += usage.cached_tokens
-        self._completion += usage.completion_tokens
-        self._reasoning += usage.reasoning_tokens
+        self._usage = Usage(*map(add, self._usage, usage))
 
     def as_dict(self) -> dict[str, int]:
-        """The five sums."""
-        return Usage(self._prompt, self._cached, self._completion, self._reasoning).as_dict()
+        """The eight sums."""
+        return self._usage.as_dict()
+
+
+class ModelBill:
+    """What was billed for one model. `nanos` is None if the model has no price."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+        self._usage = Sum()
+        self._nanos: int | None = None
+
+    def add(self, work: Work) -> None:
+        """Count one more call."""
+        self._calls += 1
+        self._usage.add(work.usage)
+        if work.cost is not None:
+            self._nanos = (self._nanos or 0) + work.cost.nanos
+
+    def as_dict(self) -> dict[str, int | None]:
+        """Calls, the eight sums, and nanos."""
+        return {"calls": self._calls, **self._usage.as_dict(), "nanos": self._nanos}
 
 
 class Stats:
@@ -60,21 +79,28 @@ class Stats:
         self.peak = Peak()
         self._usage = Sum()
         self._billed = Sum()
+        self._billed_nanos = 0
+        self._models: defaultdict[str, ModelBill] = defaultdict(ModelBill)
 
     def admitted(self, now: float, tokens: int, in_flight: int) -> None:
         """Count a call that the limits let in, as charged."""
         self.peak.add(now, tokens)
         self.peak_in_flight = max(self.peak_in_flight, in_flight)
 
-    def bill(self, usage: Usage, *, answered: bool) -> None:
+    def bill(self, work: Work, *, answered: bool) -> None:
         """Add to what was billed, and to the usage of good answers if it was one."""
-        self._billed.add(usage)
+        self._billed.add(work.usage)
+        self._billed_nanos += work.cost.nanos if work.cost else 0
+        self._models[work.call.model].add(work)
         if answered:
             self.answered += 1
-            self._usage.add(usage)
+            self._usage.add(work.usage)
 
     def as_dict(self, in_flight: int) -> dict[str, object]:
-        """For JSON. `usage` sums the good answers, `billed` all the work that was done."""
+        """For JSON. `usage` sums the good answers, `billed` all the work that was done.
+
+        `billed_nanos` is what the priced part of that costs, in 1e-9 USD.
+        """
         return {
             "received": self.received,
             "answered": self.answered,
@@ -85,6 +111,8 @@ class Stats:
             "faults": dict(self.faults),
             "usage": self._usage.as_dict(),
             "billed": self._billed.as_dict(),
+            "billed_nanos": self._billed_nanos,
+            "models": {name: model.as_dict() for name, model in self._models.items()},
             "peak_60s": {"requests": self.peak.requests, "tokens": self.peak.tokens},
             "in_flight": in_flight,
             "peak_in_flight": self.peak_in_flight,

@@ -27,32 +27,39 @@ def has_cjk(text: str) -> bool:
     return not text.isascii() and _CJK.search(text) is not None
 
 
-def read_content(content: object, param: str) -> tuple[str, int]:
+class Counter:
+    """Counts what a request holds."""
+
+    def text(self, text: str) -> int:
+        """Tokens of a text."""
+        return count_text(text)
+
+    def json(self, value: object) -> int:
+        """Tokens of something that a model sees as JSON, such as tools; 0 for nothing."""
+        return -(-len(orjson.dumps(value)) // BYTES_PER_TOKEN) if value else 0
+
+
+def read_content(content: object, param: str, counter: Counter) -> tuple[str, int]:
     """Text and tokens of a message's content: a string, null, or a list of parts. Raises ApiError."""
     if isinstance(content, str):
-        return content, count_text(content)
+        return content, counter.text(content)
     if content is None:
         return "", 0
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
         raise wrong_type(param, "a string or an array of objects")
     texts = [part["text"] for part in content if isinstance(part.get("text"), str)]
     images = sum(part.get("type") in ("image_url", "input_image") for part in content)
-    return "\n".join(texts), sum(map(count_text, texts)) + images * TOKENS_PER_IMAGE
+    return "\n".join(texts), sum(map(counter.text, texts)) + images * TOKENS_PER_IMAGE
 
 
-def count_json(value: object) -> int:
-    """Tokens of something that a model sees as JSON, such as tools; 0 for nothing."""
-    return -(-len(orjson.dumps(value)) // BYTES_PER_TOKEN) if value else 0
-
-
-def read_inputs(value: object, param: str) -> tuple[list[str], int]:
+def read_inputs(value: object, param: str, counter: Counter) -> tuple[list[str], int]:
     """Texts and tokens of a string, a token array, or an array of either. Raises ApiError."""
     if isinstance(value, str):
-        return [value], count_text(value)
+        return [value], counter.text(value)
     if not isinstance(value, list) or not value:
         raise wrong_type(param, "a string or a non-empty array")
     if all(isinstance(item, str) for item in value):
-        return value, sum(map(count_text, value))
+        return value, sum(map(counter.text, value))
     if all(_is_token(item) for item in value):
         return [_token_text(value)], len(value)
     if all(isinstance(item, list) and item and all(map(_is_token, item)) for item in value):

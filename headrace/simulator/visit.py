@@ -7,17 +7,20 @@ from headrace.simulator.connection import Connection
 from headrace.simulator.endpoints import Endpoint
 from headrace.simulator.faults import Fault
 from headrace.simulator.generation import Choice
+from headrace.simulator.prices import Cost
 from headrace.simulator.request import Request
 
 
 @dataclass(slots=True)
 class Work:
-    """A well-formed call with the lengths of its answers, and the fault that it meets."""
+    """A well-formed call with the lengths of its answers, what it costs if its model has a price, and the
+    fault that it meets."""
 
     endpoint: Endpoint
     call: Call
     choices: list[Choice]
     usage: Usage
+    cost: Cost | None = None
     fault: Fault | None = None
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from headrace.simulator.call import Usage
-from headrace.simulator.visit import Visit
+from headrace.simulator.visit import Visit, Work
 
 FLUSH_SECONDS = 0.05
 
@@ -24,9 +23,9 @@ class Witness:
         self._fsync = fsync
         self._lines: list[bytes] = []
 
-    def received(self, visit: Visit, model: str | None, usage: Usage | None) -> None:
-        """`usage` is what the answer would state; `body` in the line is a prefix of the body's SHA-256."""
-        request = visit.request
+    def received(self, visit: Visit) -> None:
+        """`usage` and `cost_nanos` are of a sound answer; `body` is a prefix of the body's SHA-256."""
+        request, work = visit.request, visit.work
         self._write(
             {
                 "event": "received",
@@ -37,14 +36,19 @@ class Witness:
                 "path": request.path,
                 "body": visit.digest[:8].hex(),
                 "client_request_id": request.headers.get(CLIENT_REQUEST_ID),
-                "model": model,
-                "prompt_tokens": usage.prompt_tokens if usage else None,
-                "usage": usage.as_dict() if usage else None,
+                "model": work.call.model if work else None,
+                "service_tier": work.call.tier if work else None,
+                "prompt_tokens": work.usage.prompt_tokens if work else None,
+                "usage": work.usage.as_dict() if work else None,
+                "cost_nanos": _cost(work),
             }
         )
 
-    def ended(self, seq: int, status: int | None, fault: str | None, billed: Usage | None) -> None:
-        """`status` is None when none was sent; `billed` None when the call costs nothing."""
+    def ended(self, seq: int, status: int | None, fault: str | None, billed: Work | None) -> None:
+        """`status` is None when none was sent; `billed` None when the call costs nothing.
+
+        `cost_nanos` in the line is in 1e-9 USD, and null when the call is billed and its model has no price.
+        """
         self._write(
             {
                 "event": "ended",
@@ -52,7 +56,8 @@ class Witness:
                 "time": time.time(),
                 "status": status,
                 "fault": fault,
-                "usage": billed.as_dict() if billed else None,
+                "usage": billed.usage.as_dict() if billed else None,
+                "cost_nanos": _cost(billed) if billed else 0,
             }
         )
 
@@ -74,3 +79,7 @@ class Witness:
         self._lines.clear()
         while data:
             data = data[os.write(self._file, data) :]
+
+
+def _cost(work: Work | None) -> int | None:
+    return work.cost.nanos if work and work.cost else None
