@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from sqlalchemy import RowMapping
 
-from api.schemas import Ambiguous, WireObject, seconds_or_none
+from api.schemas import Ambiguous, Cost, WireObject, seconds_or_none
 from headrace.models import Batch
 
 
@@ -59,7 +59,7 @@ class BatchErrors(BaseModel):
 
 
 class BatchObject(WireObject):
-    """The last six are ours. `notice`: a word to the owner, while requests wait for more than their turn."""
+    """The last seven are ours. `notice`: a word to the owner, while requests wait for more than their turn."""
 
     object: Literal["batch"] = "batch"
     endpoint: str
@@ -88,6 +88,7 @@ class BatchObject(WireObject):
     on_ambiguous: Literal["retry", "hold"]
     ambiguous: Ambiguous
     held: int
+    cost: Cost
 
     @classmethod
     def of(cls, batch: Batch, held: int = 0) -> "BatchObject":
@@ -109,6 +110,7 @@ class BatchObject(WireObject):
             "on_ambiguous": "hold" if row["hold_ambiguous"] else "retry",
             "ambiguous": Ambiguous(calls=row["ambiguous_calls"], tokens_at_most=row["ambiguous_tokens"]),
             "held": held,
+            "cost": Cost.of(row["cost_nanos"], row["doubtful_nanos"], row["unpriced_calls"]),
         }
         return cls(**{**row, **times, **made})
 

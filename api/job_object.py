@@ -1,13 +1,14 @@
 """The job object: ours, for a job without a file has no likeness in the contract."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
-from api.schemas import Ambiguous, WireObject, seconds, seconds_or_none
+from api.schemas import Ambiguous, Cost, WireObject, seconds, seconds_or_none
 from headrace.models import Attempt, Job
+from headrace.money import exact_or_none
 from headrace.output import error_of
-from headrace.store.ambiguity import NO_DOUBT, Doubt
+from headrace.store.bills import NO_BILL, Bill, basis_of
 
 
 class Reason(BaseModel):
@@ -27,9 +28,39 @@ class TokenUsage(BaseModel):
     total_tokens: int
 
     @classmethod
-    def of(cls, row: Job | Attempt) -> "TokenUsage":
+    def of(cls, row: Job | Attempt) -> Self:
         """What the row says."""
         return cls(**{name: getattr(row, name) for name in cls.model_fields})
+
+
+class CallUsage(TokenUsage):
+    """Of one call, with the kinds that some providers bill at rates of their own."""
+
+    cache_write_tokens: int
+    prompt_audio_tokens: int
+    completion_audio_tokens: int
+
+
+class CallCost(BaseModel):
+    """USD as text. `usd` counts if `basis` is `exact`, `at_most_usd` if it is `at_most` or the call is `open`.
+
+    `price` names what the call departed at.
+    """
+
+    basis: Literal["exact", "at_most", "unknown", "open"]
+    usd: str | None
+    at_most_usd: str | None
+    price: str | None
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> "CallCost":
+        """What the row says."""
+        return cls(
+            basis=basis_of(attempt),
+            usd=exact_or_none(attempt.cost_nanos),
+            at_most_usd=exact_or_none(attempt.cost_at_most_nanos),
+            price=attempt.price_id,
+        )
 
 
 class JobObject(WireObject):
@@ -50,11 +81,12 @@ class JobObject(WireObject):
     error: Reason | None
     usage: TokenUsage
     ambiguous: Ambiguous
+    cost: Cost
     attempts: int
 
     @classmethod
-    def of(cls, job: Job, doubt: Doubt = NO_DOUBT) -> "JobObject":
-        """What the client sees of a row, and of its calls of unknown cost."""
+    def of(cls, job: Job, bill: Bill = NO_BILL) -> "JobObject":
+        """What the client sees of a row, and of what its calls cost."""
         return cls(
             id=f"job_{job.id}",
             custom_id=job.custom_id,
@@ -67,7 +99,8 @@ class JobObject(WireObject):
             finished_at=seconds_or_none(job.finished_at),
             error=_reason(job),
             usage=TokenUsage.of(job),
-            ambiguous=Ambiguous(calls=doubt.calls, tokens_at_most=doubt.tokens),
+            ambiguous=Ambiguous(calls=bill.doubtful_calls, tokens_at_most=bill.doubtful_tokens),
+            cost=Cost.of(bill.cost_nanos, bill.doubtful_nanos, bill.unpriced_calls),
             attempts=job.attempts,
         )
 
@@ -92,8 +125,10 @@ class CallObject(BaseModel):
     outcome: str
     status_code: int | None
     error: Reason | None
-    usage: TokenUsage
+    usage: CallUsage
     tokens_at_most: int
+    service_tier: str
+    cost: CallCost
 
     @classmethod
     def of(cls, attempt: Attempt) -> "CallObject":
@@ -105,8 +140,10 @@ class CallObject(BaseModel):
             outcome=attempt.outcome,
             status_code=attempt.status_code,
             error=_reason(attempt),
-            usage=TokenUsage.of(attempt),
+            usage=CallUsage.of(attempt),
             tokens_at_most=attempt.tokens_at_most,
+            service_tier=attempt.service_tier,
+            cost=CallCost.of(attempt),
         )
 
 

@@ -7,19 +7,20 @@ from headrace.bodies import ENDPOINTS, Fault, KnowsModel
 from headrace.errors import InvalidRequest
 from headrace.lines import check_request, duplicate
 from headrace.store.jobs import NewJob
+from headrace.tags import TagSets
 
 MAX_REQUESTS = 1000
 CHAT = "/v1/chat/completions"
 OPTIONAL = {"method": "POST", "custom_id": "unnamed"}
 
 
-def read_requests(document: Any, knows_model: KnowsModel) -> list[NewJob]:
+def read_requests(document: Any, knows_model: KnowsModel, tags: TagSets) -> list[NewJob]:
     """The jobs that a body asks for. Raises InvalidRequest, which names every faulty one."""
     if not isinstance(document, list):
-        return _all_good([("", _read(document, 1, knows_model))])
+        return _all_good([("", _read(document, 1, knows_model, tags))])
     if not 1 <= len(document) <= MAX_REQUESTS:
         raise InvalidRequest(f"Send 1 to {MAX_REQUESTS} requests at once, and not {len(document)}.")
-    read = [_read(request, line, knows_model) for line, request in enumerate(document, 1)]
+    read = [_read(request, line, knows_model, tags) for line, request in enumerate(document, 1)]
     return _all_good([(f"[{index}]", job) for index, job in enumerate(_told_apart(read))])
 
 
@@ -36,12 +37,12 @@ def _told_apart(read: list[NewJob | Fault]) -> Iterator[NewJob | Fault]:
             yield job
 
 
-def _read(request: Any, line: int, knows_model: KnowsModel) -> NewJob | Fault:
+def _read(request: Any, line: int, knows_model: KnowsModel, tags: TagSets) -> NewJob | Fault:
     if not isinstance(request, dict):
         return Fault("invalid_type", "A request must be a JSON object.")
     bare: bool = "messages" in request and "body" not in request
     given: dict[str, Any] = {"url": CHAT, "body": request} if bare else request
-    read = check_request({**OPTIONAL, **_without_nulls(given)}, line, ENDPOINTS, knows_model)
+    read = check_request({**OPTIONAL, **_without_nulls(given)}, line, ENDPOINTS, knows_model, tags)
     if isinstance(read, Fault):
         return _unwrapped(read) if bare else read
     return read._replace(custom_id=given.get("custom_id"))

@@ -25,8 +25,9 @@ from headrace.errors import Conflict, InvalidRequest, NotFound
 from headrace.models import Job
 from headrace.output import response_of
 from headrace.states import FINAL, JobState
-from headrace.store import batches, holding, jobs, reading, workers
-from headrace.store.ambiguity import NO_DOUBT, doubts_of
+from headrace.store import batches, holding, jobs, reading, tag_sets, workers
+from headrace.store.bills import NO_BILL, bills_of
+from headrace.tags import TagSets
 
 router = APIRouter(tags=["jobs"])
 
@@ -46,12 +47,14 @@ def submit_jobs(
 
     Sent again, with the same `Idempotency-Key`, it is the same jobs.
     """
-    new = read_requests(body, lambda model: config.route(model) is not None)
+    tags = TagSets()
+    new = read_requests(body, lambda model: config.route(model) is not None, tags)
     lanes = sorted({job.lane for job in new})
     with database.begin() as session:
         ids = once.replayed(session)
         if ids is None:
             workers.open_lanes(session, lanes)
+            tag_sets.remember(session, tags.texts({job.tags_id for job in new}))
             ids = jobs.submit_inline(session, new, api_key_id=key.id, max_attempts=settings.max_attempts)
             once.made(session, ids)
         rows = reading.jobs_with(session, ids)
@@ -141,8 +144,8 @@ def release_job(job_id: str, body: OptionalJsonBody, key: CallerDep, database: D
 
 def _shown_with(session: Session, rows: Sequence[Job]) -> Callable[[Job], JobObject]:
     """How to show these jobs, with what is not in their own rows."""
-    doubts = doubts_of(session, [job.id for job in rows if job.id])
-    return lambda job: JobObject.of(job, doubts.get(job.id or 0, NO_DOUBT))
+    bills = bills_of(session, [job.id for job in rows if job.id])
+    return lambda job: JobObject.of(job, bills.get(job.id or 0, NO_BILL))
 
 
 def find_job(session: Session, api_key_id: str, job_id: str) -> Job:

@@ -7,6 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator
 
 from headrace.bodies import MAX_NAME_CHARACTERS
+from headrace.money import exact
 
 # JSON schema of a string that `headrace.bodies.is_name` takes
 A_NAME: dict[str, Any] = {"minLength": 1, "maxLength": MAX_NAME_CHARACTERS, "pattern": r"^[^\u0000]+$"}
@@ -31,6 +32,22 @@ class Ambiguous(BaseModel):
 
     calls: int
     tokens_at_most: int
+
+
+class Cost(BaseModel):
+    """USD as text, with every digit: of what is exactly known, and at most of calls whose cost is not.
+
+    `unpriced_calls` have no price, and are in neither.
+    """
+
+    usd: str
+    doubtful_usd: str
+    unpriced_calls: int
+
+    @classmethod
+    def of(cls, cost_nanos: int, doubtful_nanos: int, unpriced_calls: int) -> "Cost":
+        """From what is kept."""
+        return cls(usd=exact(cost_nanos), doubtful_usd=exact(doubtful_nanos), unpriced_calls=unpriced_calls)
 
 
 Row = TypeVar("Row")

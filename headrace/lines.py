@@ -9,6 +9,7 @@ from headrace.bodies import NAME_RULE, Fault, KnowsModel, body_fault, is_name
 from headrace.exact_json import NotJson, dumps, loads
 from headrace.line_text import Cut, body_of, cut
 from headrace.store.jobs import NewJob
+from headrace.tags import TagSets, tags_of
 from headrace.tokens import EMBEDDINGS, bound_of, completion_cap, prompt_estimate
 
 FIELDS = ("custom_id", "method", "url", "body")
@@ -16,15 +17,19 @@ NOT_JSON = "This line is not parseable as valid JSON"
 
 
 class Request(NamedTuple):
-    """What a line asks for, found to be good; `cut_out` if its body was cut out of the line's text."""
+    """What a line asks for, found to be good; `cut_out` if its body was cut out of the line's text.
+
+    `metadata` is the line's own, which no provider sees.
+    """
 
     custom_id: str | None
     endpoint: str
     model: str
     body: Mapping[str, Any]
     cut_out: Cut | None = None
+    metadata: Any = None
 
-    def job(self, line: int) -> NewJob:
+    def job(self, line: int, tags: TagSets) -> NewJob:
         """The job for it, at its 1-based place."""
         compact = orjson.dumps(self.body) if self.cut_out else dumps(self.body).encode()
         bound = bound_of(self.endpoint, self.body, compact)
@@ -38,7 +43,15 @@ class Request(NamedTuple):
             completion_cap=0 if self.endpoint == EMBEDDINGS else completion_cap(self.body),
             tokens_at_most=bound.tokens,
             open_answers=bound.open_answers,
+            prompt_at_most=bound.prompt,
+            tags_id=tags.id_of(self._own_tags()),
         )
+
+    def _own_tags(self) -> dict[str, str]:
+        said = self.body.get("metadata")
+        if said is None and self.metadata is None:
+            return {}
+        return {**tags_of(said), **tags_of(self.metadata)}
 
 
 class Refused(NamedTuple):
@@ -49,10 +62,12 @@ class Refused(NamedTuple):
     model: str | None = None
 
 
-def parse_line(raw: bytes, line: int, endpoint: str, knows_model: KnowsModel) -> NewJob | Fault:
+def parse_line(
+    raw: bytes, line: int, endpoint: str, knows_model: KnowsModel, tags: TagSets | None = None
+) -> NewJob | Fault:
     """One line of an input file, for the batch's endpoint. `line` is its 1-based number."""
     checked = check_line(raw, endpoint, knows_model)
-    return checked.fault if isinstance(checked, Refused) else checked.job(line)
+    return checked.fault if isinstance(checked, Refused) else checked.job(line, tags or TagSets())
 
 
 def check_line(raw: bytes, endpoint: str, knows_model: KnowsModel) -> Request | Refused:
@@ -72,11 +87,15 @@ def check_line(raw: bytes, endpoint: str, knows_model: KnowsModel) -> Request | 
 
 
 def check_request(
-    request: Mapping[str, Any], line: int, endpoints: tuple[str, ...], knows_model: KnowsModel
+    request: Mapping[str, Any],
+    line: int,
+    endpoints: tuple[str, ...],
+    knows_model: KnowsModel,
+    tags: TagSets | None = None,
 ) -> NewJob | Fault:
     """A batch line that was read; its URL must be one of `endpoints`."""
     checked = _checked(request, endpoints, knows_model)
-    return checked.fault if isinstance(checked, Refused) else checked.job(line)
+    return checked.fault if isinstance(checked, Refused) else checked.job(line, tags or TagSets())
 
 
 def duplicate(custom_id: str) -> Fault:
@@ -94,7 +113,8 @@ def _checked(
     if fault:
         return _refused(fault, request)
     body = request["body"]
-    return Request(request["custom_id"], request["url"], body["model"], body, cut_out)
+    own = request.get("metadata")
+    return Request(request["custom_id"], request["url"], body["model"], body, cut_out, own)
 
 
 def _refused(fault: Fault, request: Mapping[str, Any]) -> Refused:

@@ -22,7 +22,11 @@ UNFINISHED = frozenset(JobState) - FINAL
 # verb -> state before -> states after
 MOVES: dict[str, dict[JobState, frozenset[JobState]]] = {
     "claim": {JobState.QUEUED: frozenset({JobState.RUNNING})},
-    "depart": {JobState.RUNNING: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.EXPIRED})},
+    "depart": {
+        JobState.RUNNING: frozenset(
+            {JobState.RUNNING, JobState.QUEUED, JobState.HELD, JobState.CANCELLED, JobState.EXPIRED}
+        )
+    },
     "release": {JobState.RUNNING: frozenset({JobState.QUEUED, JobState.CANCELLED})},
     "succeed": {state: frozenset({JobState.SUCCEEDED}) for state in UNFINISHED},
     "fail": {state: frozenset({JobState.FAILED}) for state in (JobState.RUNNING, JobState.HELD)},
@@ -34,6 +38,8 @@ MOVES: dict[str, dict[JobState, frozenset[JobState]]] = {
         JobState.RUNNING: frozenset({JobState.QUEUED, JobState.HELD, JobState.FAILED, JobState.CANCELLED})
     },
     "unhold": {JobState.HELD: frozenset({JobState.QUEUED, JobState.FAILED})},
+    "pause": {JobState.QUEUED: frozenset({JobState.HELD})},
+    "resume": {JobState.HELD: frozenset({JobState.QUEUED})},
     "cancel": {state: frozenset({JobState.CANCELLED}) for state in UNFINISHED - {JobState.RUNNING}},
     "expire": {state: frozenset({JobState.EXPIRED}) for state in UNFINISHED - {JobState.RUNNING}},
 }
@@ -71,6 +77,14 @@ BATCH_FINAL = frozenset(
         BatchStatus.CANCELLED,
     }
 )
+
+
+class Period(StrEnum):
+    """Over what a key's budget counts; days and months are those of UTC."""
+
+    TOTAL = "total"
+    DAY = "day"
+    MONTH = "month"
 
 
 class UploadStatus(StrEnum):

@@ -8,13 +8,20 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one or more calls. `cached` is part of `prompt`, `reasoning` part of `completion`."""
+    """Tokens of one or more calls.
+
+    Those cached, written to a cache, and heard are parts of `prompt`; reasoning and what was said of
+    `completion`.
+    """
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
     reasoning_tokens: int = 0
     total_tokens: int = 0
+    cache_write_tokens: int = 0
+    prompt_audio_tokens: int = 0
+    completion_audio_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(*map(add, _tokens(self), _tokens(other)))
@@ -22,6 +29,12 @@ class Usage:
 
 _tokens = attrgetter(*(field.name for field in fields(Usage)))  # `astuple` copies deeply
 NO_USAGE = Usage()
+SUMMED = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens", "total_tokens")
+"""What jobs and batches show; attempts, and the sums of them, have all."""
+
+PROMPT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
+COMPLETION_DETAILS = ("completion_tokens_details", "output_tokens_details")
+SERVICE_TIERS = frozenset({"auto", "default", "standard", "flex", "priority", "scale", "batch"})
 
 
 def usage_of(answer: Mapping[str, Any]) -> Usage | None:
@@ -33,15 +46,22 @@ def usage_of(answer: Mapping[str, Any]) -> Usage | None:
     completion = _count(stated, "completion_tokens", "output_tokens")
     return Usage(
         prompt_tokens=prompt,
-        cached_tokens=_detail(stated, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens"),
+        cached_tokens=_detail(stated, PROMPT_DETAILS, "cached_tokens"),
         completion_tokens=completion,
-        reasoning_tokens=_detail(
-            stated,
-            ("completion_tokens_details", "output_tokens_details"),
-            "reasoning_tokens",
-        ),
+        reasoning_tokens=_detail(stated, COMPLETION_DETAILS, "reasoning_tokens"),
         total_tokens=_count(stated, "total_tokens") or prompt + completion,
+        cache_write_tokens=_detail(stated, PROMPT_DETAILS, "cache_write_tokens"),
+        prompt_audio_tokens=_detail(stated, PROMPT_DETAILS, "audio_tokens"),
+        completion_audio_tokens=_detail(stated, COMPLETION_DETAILS, "audio_tokens"),
     )
+
+
+def service_tier_of(answer: Mapping[str, Any]) -> str:
+    """How it was served (contract 4.2): empty if it does not say, `other` if nobody knows such a tier."""
+    stated = answer.get("service_tier")
+    if not isinstance(stated, str) or not stated:
+        return ""
+    return stated if stated in SERVICE_TIERS else "other"
 
 
 def _detail(stated: Mapping[str, Any], groups: tuple[str, str], name: str) -> int:

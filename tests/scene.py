@@ -11,8 +11,20 @@ from headrace.clock import now
 from headrace.db import Database
 from headrace.ids import new_id
 from headrace.models import Attempt, Batch, Job
+from headrace.pricing import Price
 from headrace.states import BatchStatus, JobState, Outcome
-from headrace.store import batches, holding, jobs, keys, landings, reading, sweeping, tables, workers
+from headrace.store import (
+    batches,
+    holding,
+    jobs,
+    keys,
+    landings,
+    prices,
+    reading,
+    sweeping,
+    tables,
+    workers,
+)
 from headrace.store.jobs import Claim, Departure, NewJob
 from headrace.store.landings import Landing, Verb
 from headrace.usage import Usage
@@ -35,6 +47,7 @@ class Scene:
 
     def __init__(self, db: Database) -> None:
         self.db = db
+        self.price: Price | None = None
         with db.begin() as session:
             self.key_id = keys.create(session, "the tests")[0].id
             workers.register(session, WORKER, host="here", pid=1)
@@ -93,12 +106,24 @@ class Scene:
 
     def depart(self, claims: Sequence[Claim], *, worker: str = WORKER) -> list[Departure]:
         """Those of the claims that may go."""
-        leaving = [
-            Departure(claim, new_id("att_"), tokens_booked=100, tokens_at_most=AT_MOST) for claim in claims
-        ]
+        leaving = [self.departure(claim) for claim in claims]
         with self.db.begin() as session:
             going = jobs.depart(session, leaving, worker)
         return [departure for departure in leaving if departure.attempt_id in going]
+
+    def departure(self, claim: Claim) -> Departure:
+        """Of a call that uses at most 2,000 tokens, at this scene's price if it has one."""
+        leaving = Departure(claim, new_id("att_"), tokens_booked=100, tokens_at_most=AT_MOST)
+        if self.price is None:
+            return leaving
+        at_most = self.price.at_most(AT_MOST // 2, AT_MOST // 2)
+        return leaving._replace(price_id=self.price.id, cost_at_most_nanos=at_most)
+
+    def charge(self, price: Price) -> None:
+        """Calls depart at this price from now on."""
+        self.price = price
+        with self.db.begin() as session:
+            prices.remember(session, price)
 
     def fly(self, limit: int = 1000, *, lane: str = LANE, worker: str = WORKER) -> list[Departure]:
         """Claimed and departed: calls under way."""

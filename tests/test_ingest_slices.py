@@ -10,6 +10,7 @@ import pytest
 from headrace.files import path_of
 from headrace.settings import Settings
 from headrace.store.jobs import NewJob
+from headrace.tags import TagSets
 from tests.batch_input import INPUT, given, ingesting, line
 from worker import slices
 from worker.input_lines import Line
@@ -42,7 +43,7 @@ def test_a_slice_has_a_bound_in_bytes_and_one_in_lines(store, settings, monkeypa
     batch_id = long_lines(store, settings, 25, 1900)
     store.set_batch(batch_id, skip_invalid=skip)
     source = path_of(settings.files_dir, INPUT)
-    rules = LineRules("/v1/chat/completions", lambda _: True, MIB)
+    rules = LineRules("/v1/chat/completions", lambda _: True, MIB, TagSets())
 
     def sizes():
         return [slice_.lines for slice_ in slices.slices(source, store.batch_row(batch_id), rules)]
@@ -106,7 +107,7 @@ def test_others_run_while_lines_that_are_rows_already_are_read_again(store, sett
     batch_id = long_lines(store, settings, 12 * MIB // size, size)
     source = path_of(settings.files_dir, INPUT)
     store.set_batch(batch_id, skip_invalid=True, ingest_offset=source.stat().st_size)
-    rules = LineRules("/v1/chat/completions", lambda _: True, MIB)
+    rules = LineRules("/v1/chat/completions", lambda _: True, MIB, TagSets())
 
     with counting_turns() as turns:
         assert list(slices.slices(source, store.batch_row(batch_id), rules)) == []
@@ -116,7 +117,7 @@ def test_others_run_while_lines_that_are_rows_already_are_read_again(store, sett
 
 def test_others_run_while_one_long_line_is_parsed():
     raw = json.dumps(line(body={"deep": [[]] * MIB})).encode()
-    rules = LineRules("/v1/chat/completions", lambda _: True, 16 * MIB)
+    rules = LineRules("/v1/chat/completions", lambda _: True, 16 * MIB, TagSets())
 
     with counting_turns() as turns:
         checked = job_of(Line(7, raw, len(raw)), rules)

@@ -10,7 +10,7 @@ from headrace.bodies import ENDPOINTS, MAX_DEPTH, MAX_NAME_CHARACTERS, Fault, bo
 from headrace.exact_json import dumps
 from headrace.lines import Request, check_request, parse_line
 from headrace.store.jobs import NewJob
-from headrace.tokens import PREAMBLE_AT_MOST, tokens_at_most
+from headrace.tokens import PREAMBLE_AT_MOST, bound_of_text
 from tests.any_json import ANY_JSON, PATIENTLY
 from tests.exactly import ODD_NUMBERS
 
@@ -38,7 +38,7 @@ def test_a_good_line_becomes_a_job():
 
     assert isinstance(job, NewJob)
     assert (job.line, job.custom_id, job.endpoint, job.lane) == (7, "one", CHAT, "small-model")
-    assert (job.prompt_estimate, job.completion_cap) == (7, 50)
+    assert (job.prompt_estimate, job.completion_cap) == (8, 50)
     assert job.body == json.dumps(BODY)
     assert (job.tokens_at_most, job.open_answers) == (len(dumps(BODY).encode()) + PREAMBLE_AT_MOST + 50, 0)
 
@@ -181,7 +181,7 @@ def test_half_a_character_where_a_prompt_was_cut_is_sent_on_as_it_came():
     assert isinstance(job, NewJob)
     assert r'"content":"cut \ud83d"' in job.body
     assert job.prompt_estimate > 0
-    assert tokens_at_most(CHAT, job.body, 100) > 0
+    assert bound_of_text(CHAT, job.body).at_most(100) > 0
 
 
 def test_of_a_name_that_is_twice_in_a_line_the_last_value_is_checked_and_alone_is_sent():

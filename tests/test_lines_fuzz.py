@@ -12,7 +12,8 @@ from headrace.lines import FIELDS, Request, parse_line
 from headrace.settings import Settings
 from headrace.states import BatchStatus
 from headrace.store.jobs import NewJob
-from headrace.tokens import tokens_at_most
+from headrace.tags import TagSets
+from headrace.tokens import bound_of_text
 from tests import batch_input
 from tests.any_json import PATIENTLY
 from tests.exactly import DOCUMENTS, STRINGS, exactly, member
@@ -71,7 +72,7 @@ def parsed(raw, endpoint=CHAT):
     if isinstance(found, NewJob):
         assert found.body.encode()
         assert "\n" not in found.body
-        assert tokens_at_most(endpoint, found.body, 100) > 0
+        assert bound_of_text(endpoint, found.body).at_most(100) > 0
     else:
         assert found.code in CODES
         assert json.dumps(found.as_error(3)).encode()
@@ -180,14 +181,14 @@ def written(folder: Path, content):
 @given(inputs())
 def test_every_bad_line_of_an_input_is_told_by_its_number_and_every_good_one_is_taken(tmp_path, given_input):
     content, good, bad = given_input
-    check = LineCheck(LineRules(CHAT, any_model, MAX_BYTES))
+    check = LineCheck(LineRules(CHAT, any_model, MAX_BYTES, TagSets()))
     review, jobs = Review(len(content)), {}
 
     for line in lines(written(tmp_path, content), max_bytes=MAX_BYTES):
         checked = check.next(line)
         review.add(line.number, checked)
         if isinstance(checked, Request):
-            jobs[line.number] = checked.job(line.number)
+            jobs[line.number] = checked.job(line.number, TagSets())
 
     told = [error["line"] for error in review.errors() if error["line"] is not None]
     assert told == sorted(set(told))

@@ -7,7 +7,7 @@ import pytest
 from headrace.bodies import body_fault
 from headrace.lines import parse_line
 from headrace.store.jobs import NewJob
-from headrace.tokens import tokens_at_most
+from headrace.tokens import bound_of_text
 
 CHAT = "/v1/chat/completions"
 
@@ -111,5 +111,5 @@ def test_a_body_without_words_of_its_own_is_estimated_and_bounded_all_the_same(e
 
     assert isinstance(job, NewJob)
     assert job.prompt_estimate >= 1
-    assert tokens_at_most(endpoint, job.body, 100) > 100 + (endpoint == "/v1/responses") * 1_000_000
+    assert bound_of_text(endpoint, job.body).at_most(100) > 100 + (endpoint == "/v1/responses") * 1_000_000
     assert json.loads(job.body) == {"model": "m", **body}

@@ -1,18 +1,18 @@
 """The end of a call: the job's result, its usage, its batch's sums, in one transaction."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from headrace.clock import now
 from headrace.states import BatchStatus, JobState, Outcome
-from headrace.usage import NO_USAGE, Usage
+from headrace.usage import NO_USAGE, SUMMED, Usage
 from tests.scene import USAGE, failed, retried, snoozed, succeeded
 
 pytest_plugins = ["tests.databases"]
 
 
 def usage_of(row):
-    return Usage(**{name: getattr(row, name) for name in asdict(NO_USAGE)})
+    return Usage(**{name: getattr(row, name) for name in SUMMED})
 
 
 def test_a_success_writes_answer_usage_attempt_and_batch_together(store):

@@ -1,12 +1,17 @@
 """Estimates from a body alone: never absurd, never a failure, close to the truth on any script."""
 
+from pathlib import Path
+
 import pytest
+import toktok
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace.text_tokens import text_tokens
 from headrace.tokens import MOST_TOKENS, TOKENS_PER_ATTACHMENT, completion_cap, prompt_estimate
 from tests.any_json import ANY_JSON, PATIENTLY
 
+ROOT = Path(__file__).parent.parent
 FIELDS = ("messages", "prompt", "input", "tools", "type", "text", "n", "max_tokens", "max_output_tokens")
 
 # With the tokens that OpenAI's vocabulary o200k_base makes of each.
@@ -55,7 +60,28 @@ def chat(text):
 def test_a_prompt_is_estimated_near_the_truth_on_any_script(script):
     text, tokens = MEASURED[script]
 
-    assert 0.9 <= prompt_estimate({"prompt": text}) / tokens <= 1.8
+    assert 0.8 <= prompt_estimate({"prompt": text}) / tokens <= 1.2
+
+
+@pytest.mark.parametrize(
+    ("documents", "least"),
+    [("docs/decisions/*.md", 8_000), ("headrace/**/*.py", 20_000), ("headrace/*.lua", 1_000)],
+)
+def test_prose_and_code_are_estimated_within_a_tenth(documents, least):
+    texts = [path.read_text() for path in sorted(ROOT.glob(documents))]
+    tokens = sum(toktok.batch_count(texts, "o200k_base"))
+
+    assert tokens > least
+    assert sum(prompt_estimate({"prompt": text}) for text in texts) == pytest.approx(tokens, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "text", ["word " * 20_000, "磨坊立在河流离开山丘的地方。" * 4_000, "def f(x):\n" * 9_000]
+)
+def test_a_long_text_is_estimated_like_a_part_of_it(text):
+    part = text[: len(text) // 1000]
+
+    assert prompt_estimate({"prompt": text}) / 1000 == pytest.approx(text_tokens([part]), rel=0.15)
 
 
 def test_every_message_and_tool_counts():

@@ -15,7 +15,7 @@ from headrace.tokens import (
     PREAMBLE_AT_MOST,
     UNSEEN_AT_MOST,
     Bound,
-    tokens_at_most,
+    bound_of_text,
 )
 from tests.any_json import ANY_JSON, PATIENTLY
 from tests.simulated import FAST, ask
@@ -48,7 +48,7 @@ def simulator():
 
 
 def bound(endpoint, most=LONGEST, **body):
-    return tokens_at_most(endpoint, orjson.dumps({"model": "m", **body}).decode(), most)
+    return bound_of_text(endpoint, orjson.dumps({"model": "m", **body}).decode()).at_most(most)
 
 
 def chat(content, **options):
@@ -149,7 +149,7 @@ def test_what_only_the_provider_has_costs_up_to_a_context_window(unseen):
     ),
 )
 def test_any_body_has_a_bound_that_fits_its_column(endpoint, body):
-    assert 0 < tokens_at_most(endpoint, orjson.dumps(body).decode(), 131_072) <= MOST_TOKENS
+    assert 0 < bound_of_text(endpoint, orjson.dumps(body).decode()).at_most(131_072) <= MOST_TOKENS
 
 
 @PATIENTLY
@@ -169,5 +169,5 @@ def test_the_bound_that_is_kept_with_a_job_is_the_one_that_its_body_has(endpoint
     job = parse_line(written, 1, endpoint, lambda _: True)
 
     if isinstance(job, NewJob):
-        kept = Bound(job.tokens_at_most, job.open_answers)
-        assert kept.at_most(131_072) == tokens_at_most(endpoint, job.body, 131_072)
+        kept = Bound(job.tokens_at_most, job.open_answers, job.prompt_at_most)
+        assert kept.at_most(131_072) == bound_of_text(endpoint, job.body).at_most(131_072)

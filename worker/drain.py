@@ -17,14 +17,16 @@ from headrace.errors import Unavailable
 from headrace.failpoints import failpoint
 from headrace.ids import new_id
 from headrace.limits import HORIZON_SECONDS, Ask, Limiter
+from headrace.pricing import Price
 from headrace.store.jobs import Claim, Departure, claim, next_due, release
-from headrace.tokens import Bound, tokens_at_most
+from headrace.tokens import Bound, bound_of_text
 from headrace.usage import NO_USAGE, Usage
 from worker.adoption import adopted, is_unlimited
 from worker.call import Answer
 from worker.departures import Departures
 from worker.estimates import Estimator
 from worker.flights import Booked
+from worker.prices import Prices
 from worker.refusals import described
 from worker.room import Room
 from worker.stopping import StopFlag
@@ -52,6 +54,7 @@ class Tools(NamedTuple):
     stop: StopFlag
     worker_id: str
     room: Room
+    prices: Prices
 
 
 class Drain:
@@ -60,6 +63,7 @@ class Drain:
     def __init__(self, lane: str, route: Route, tools: Tools) -> None:
         self._lane = lane
         self._configured = self._route = route
+        self._price = Price(route.provider.name, route.model)
         self._tools = tools
         self._estimator = Estimator()
         self._claimed: deque[Claim] = deque()
@@ -122,6 +126,7 @@ class Drain:
         wanted = min(self._window() - len(self._under_way), self._slice) - len(self._claimed)
         if wanted <= 0 or len(self._claimed) > self._slice // 2:
             return
+        self._price = self._tools.prices.now(self._lane, self._configured)
         with self._tools.db.begin() as session:
             claims = claim(session, self._lane, wanted, self._tools.worker_id)
         self._claimed += claims  # not before the commit: else a failed one leaves claims that nobody wrote
@@ -150,18 +155,24 @@ class Drain:
 
     def _depart(self, leaving: Departure, delay_seconds: float) -> None:
         self._claimed.popleft()
-        leaving = leaving._replace(tokens_at_most=self._at_most(leaving.claim))
+        leaving = self._bounded(leaving)
         self._under_way[leaving.attempt_id] = (leaving.claim.job_id, leaving.claim.token)
         learn = partial(self._learn, leaving.claim)
         ended = partial(self._ended, leaving.attempt_id)
         booked = Booked(leaving, self._route, learn, ended, lambda: self._welcome)
         self._tools.departures.add(booked, delay_seconds)
 
-    def _at_most(self, claim: Claim) -> int:
-        bound = Bound(claim.tokens_at_most, claim.open_answers)
-        if not bound.tokens:  # a worker of the release before made the job
-            return tokens_at_most(claim.endpoint, claim.body, self._configured.max_output_tokens)
-        return bound.at_most(self._configured.max_output_tokens)
+    def _bounded(self, leaving: Departure) -> Departure:
+        """With the price that it departs at, and the most that it can use and cost."""
+        claim, most = leaving.claim, self._configured.max_output_tokens
+        bound = Bound(claim.tokens_at_most, claim.open_answers, claim.prompt_at_most)
+        if not bound.prompt:  # a worker of the release before made the job
+            bound = bound_of_text(claim.endpoint, claim.body)
+        return leaving._replace(
+            tokens_at_most=bound.at_most(most),
+            price_id=self._price.id,
+            cost_at_most_nanos=self._price.at_most(*bound.parts(most)),
+        )
 
     def _pace(self, granted: int, wait: float | None) -> float:
         """Sizes the next slice like what the quota grants in a round; returns the seconds until then."""

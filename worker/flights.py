@@ -160,6 +160,7 @@ def _landing(leaving: Departure, verdict: Verdict, result: Result) -> Landing:
         error_code=verdict.code,
         error_message=verdict.message,
         notice=verdict.notice,
+        service_tier=verdict.service_tier,
     )
 
 

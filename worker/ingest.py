@@ -18,7 +18,8 @@ from headrace.files import path_of
 from headrace.models import Batch
 from headrace.settings import Settings
 from headrace.states import BATCH_FINAL, BatchStatus
-from headrace.store import batches, files, jobs, refusing, workers
+from headrace.store import batches, files, jobs, refusing, tag_sets, workers
+from headrace.tags import TagSets
 from headrace.versions import is_older
 from worker.ahead import ahead
 from worker.input_lines import lines
@@ -48,6 +49,7 @@ class Ingest:
         self._settings = settings
         self._config = config
         self._stop = stop
+        self._tags = TagSets()
 
     def run(self) -> None:
         """Bring the batch to `in_progress` or `failed`, and its lines into the table of jobs."""
@@ -56,6 +58,7 @@ class Ingest:
             versions = workers.versions(session)
         if batch is None or batch.status in BATCH_FINAL:
             return
+        self._tags = TagSets(batch.details)
         if batch.in_progress_at is None:
             if any(map(is_older, versions)):
                 log.info("%s is left to the workers of an older release, while these live", batch.id)
@@ -85,6 +88,7 @@ class Ingest:
             endpoint=batch.endpoint,
             knows_model=lru_cache(MODELS_KEPT)(lambda model: self._config.route(model) is not None),
             max_bytes=self._settings.max_body_bytes,
+            tags=self._tags,
             strict=self._settings.strict,
         )
 
@@ -135,6 +139,7 @@ class Ingest:
     def _insert_slice(self, session: Session, batch: Batch, slice_: Slice) -> list[str]:
         """Returns the batch if it is done: where the last lines are bad, nothing lands that would tell."""
         attempts = self._settings.max_attempts
+        tag_sets.remember(session, self._tags.texts({job.tags_id for job in slice_.jobs}))
         jobs.submit(
             session,
             slice_.jobs,

@@ -9,6 +9,7 @@ import gevent
 from headrace.bodies import Fault, KnowsModel
 from headrace.lines import Refused, Request, check_line, duplicate, parse_line
 from headrace.store.jobs import NewJob
+from headrace.tags import TagSets
 from worker.input_lines import Line
 
 DIGEST_BYTES = 16
@@ -24,6 +25,7 @@ class LineRules(NamedTuple):
     endpoint: str
     knows_model: KnowsModel
     max_bytes: int
+    tags: TagSets
     strict: bool = False
 
 
@@ -71,12 +73,13 @@ def job_of(line: Line, rules: LineRules) -> NewJob | Fault:
     """The job of a line that has no other beside it, or why there is none."""
     if line.too_long:
         return _too_long(rules)
-    return _beside(line, parse_line, line.raw, line.number, rules.endpoint, rules.knows_model)
+    given = (line.raw, line.number, rules.endpoint, rules.knows_model, rules.tags)
+    return _beside(line, parse_line, *given)
 
 
-def job_for(line: Line, request: Request) -> NewJob:
+def job_for(line: Line, request: Request, rules: LineRules) -> NewJob:
     """The job of a line that was checked."""
-    return _beside(line, request.job, line.number)
+    return _beside(line, request.job, line.number, rules.tags)
 
 
 def _beside(line: Line, work: Callable[Given, Made], *given: Given.args, **named: Given.kwargs) -> Made:

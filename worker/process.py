@@ -27,6 +27,7 @@ from worker.heartbeat import Heartbeat
 from worker.landing import Lander
 from worker.lookout import Lookout
 from worker.lost_claims import LostClaims
+from worker.prices import Prices
 from worker.provider_models import ProviderModels
 from worker.replay import Replay
 from worker.room import Room
@@ -64,7 +65,8 @@ class Process:
         room = Room(settings.data_dir, settings.min_free_bytes, self._lander)
         self._flights = Flights(caller, limiter, self._lander)
         self._departures = Departures(self.db, limiter, self._flights, room, self.stop, self.worker_id)
-        self._tools = Tools(self.db, limiter, self._departures, self.stop, self.worker_id, room)
+        prices = Prices(self.db, self.config)
+        self._tools = Tools(self.db, limiter, self._departures, self.stop, self.worker_id, room, prices)
         self._heartbeat = Heartbeat(self.db, self.worker_id, settings.lease_seconds)
         watch = Watch(self.worker_id, settings.lease_seconds)
         # Answers of the dead are written before their jobs are rescued, and called again.

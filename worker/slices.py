@@ -73,7 +73,7 @@ def _skipping(source: Path, batch: Batch, rules: LineRules) -> Iterator[tuple[Li
     for line in lines(source, max_bytes=rules.max_bytes, skip_bom=not rules.strict):
         checked = check.next(line)
         if line.end > batch.ingest_offset:
-            yield line, _bad(line, checked) if isinstance(checked, Refused) else job_for(line, checked)
+            yield line, _bad(line, checked) if isinstance(checked, Refused) else job_for(line, checked, rules)
 
 
 def _bad(line: Line, refused: Refused) -> BadLine:

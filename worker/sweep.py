@@ -17,6 +17,7 @@ from headrace.dispatch import wake_finalise, wake_ingest
 from headrace.errors import Unavailable
 from headrace.failpoints import failpoint
 from headrace.store import batches, sweeping, workers
+from worker.pausing import Pausing
 from worker.pruning import Pruning
 from worker.refusals import described
 from worker.stopping import StopFlag
@@ -52,7 +53,7 @@ class Sweeper:
             redis, "headrace:sweeper", timeout=LEADER_SECONDS, blocking=False, thread_local=False
         )
         self._dead: dict[str, int] = {}
-        rows = (self._rescue, self._end_waiting, self._bring_forward)
+        rows = (self._rescue, self._end_waiting, self._bring_forward, Pausing(db, stop).look)
         folder = (Pruning(db, files_dir).prune, Tidying(db, files_dir).tidy)
         self._duties = (*first, *rows, self._wake, *folder)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from headrace.bodies import RESPONSES
 from headrace.states import Outcome
 from headrace.store.landings import Verb
-from headrace.usage import NO_USAGE, Usage, usage_of
+from headrace.usage import NO_USAGE, Usage, service_tier_of, usage_of
 from worker.answers import (
     clean,
     code_of,
@@ -72,6 +72,7 @@ class Verdict(NamedTuple):
     message: str | None = None
     pause: Pause | None = None
     notice: str | None = None
+    service_tier: str = ""
 
 
 class Circumstances(NamedTuple):
@@ -114,11 +115,17 @@ def _not_sent(result: NotSent, around: Circumstances) -> Verdict:
 def _answered(answer: Answer, around: Circumstances) -> Verdict:
     body = json_object(answer.body)
     usage = usage_of(body) if body else None
+    tier = service_tier_of(body) if body else ""
     if body is not None and _is_result(body, around.endpoint, usage):
         return Verdict(
-            Verb.SUCCEED, Outcome.SUCCEEDED, usage, status=answer.status, answer=text_of(answer.body)
+            Verb.SUCCEED,
+            Outcome.SUCCEEDED,
+            usage,
+            status=answer.status,
+            answer=text_of(answer.body),
+            service_tier=tier,
         )
-    return _ambiguous(
+    ambiguous = _ambiguous(
         around,
         code="invalid_answer",
         message=f"The answer has no usable '{RESULT_FIELD[around.endpoint]}': {excerpt(answer.body)}",
@@ -126,6 +133,7 @@ def _answered(answer: Answer, around: Circumstances) -> Verdict:
         status=answer.status,
         answer=None if body is None else text_of(answer.body),
     )
+    return ambiguous._replace(service_tier=tier)
 
 
 def _is_result(body: Mapping[str, Any], endpoint: str, usage: Usage | None) -> bool:

@@ -3,15 +3,19 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import Index, false
 from sqlmodel import Field, SQLModel
 
 from headrace.clock import now
 from headrace.columns import Document, RowId, UtcTime
+from headrace.models.clauses import added
 
 
 class ApiKey(SQLModel, table=True):
-    """A client's key: 256 random bits, of which we keep the SHA-256 and a prefix to show."""
+    """A client's key: 256 random bits, of which we keep the SHA-256 and a prefix to show.
+
+    An admin key sees what all keys use and cost.
+    """
 
     __tablename__ = "api_keys"
 
@@ -21,6 +25,7 @@ class ApiKey(SQLModel, table=True):
     sha256: str = Field(unique=True)
     created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    is_admin: bool = Field(default=False, sa_column_kwargs=added(false()))
 
 
 class Creation(SQLModel, table=True):

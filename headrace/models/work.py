@@ -63,6 +63,13 @@ class Batch(SQLModel, table=True):
     skip_invalid: bool = Field(default=False, sa_column_kwargs=added(false()))
     output_seconds: int | None = None
 
+    cost_nanos: int = Field(default=0, sa_type=RowId, sa_column_kwargs=added("0"))
+    doubtful_nanos: int = Field(default=0, sa_type=RowId, sa_column_kwargs=added("0"))
+    unpriced_calls: int = Field(default=0, sa_column_kwargs=added("0"))
+    budget_nanos: int | None = Field(default=None, sa_type=RowId)
+    reserved_nanos: int = Field(default=0, sa_type=RowId, sa_column_kwargs=added("0"))
+    wanted_nanos: int | None = Field(default=None, sa_type=RowId)
+
     __table_args__ = (
         CheckConstraint(one_of("status", BatchStatus), name="batch_status"),
         CheckConstraint("succeeded + failed + cancelled + expired <= ingested", name="batch_counts"),
@@ -117,6 +124,8 @@ class Job(SQLModel, table=True):
     priority: int = Field(default=0, sa_column_kwargs=added("0"))
     tokens_at_most: int = Field(default=0, sa_column_kwargs=added("0"))
     open_answers: int = Field(default=0, sa_column_kwargs=added("0"))
+    prompt_at_most: int = Field(default=0, sa_column_kwargs=added("0"))
+    tags_id: str = Field(default="", sa_column_kwargs=added(""))
 
     __table_args__ = (
         CheckConstraint(one_of("state", JobState), name="job_state"),
@@ -176,6 +185,14 @@ class Attempt(SQLModel, table=True):
     total_tokens: int = Field(default=0, sa_type=RowId)
 
     tokens_at_most: int = Field(default=0, sa_column_kwargs=added("0"))
+
+    cache_write_tokens: int = Field(default=0, sa_type=RowId, sa_column_kwargs=added("0"))
+    prompt_audio_tokens: int = Field(default=0, sa_type=RowId, sa_column_kwargs=added("0"))
+    completion_audio_tokens: int = Field(default=0, sa_type=RowId, sa_column_kwargs=added("0"))
+    service_tier: str = Field(default="", sa_column_kwargs=added(""))
+    price_id: str | None = None
+    cost_nanos: int | None = Field(default=None, sa_type=RowId)
+    cost_at_most_nanos: int | None = Field(default=None, sa_type=RowId)
 
     __table_args__ = (
         CheckConstraint(one_of("outcome", Outcome), name="attempt_outcome"),

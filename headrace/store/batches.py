@@ -1,11 +1,11 @@
 """Batches: created, ingested, cancelled, summed up, finished."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Text, Update, bindparam, case, select, update
+from sqlalchemy import BigInteger, Boolean, Text, Update, bindparam, case, select, update
 from sqlmodel import Session, col
 from sqlmodel import select as select_model
 
@@ -13,8 +13,9 @@ from headrace.clock import now
 from headrace.models import Batch, File
 from headrace.states import BatchStatus, JobState
 from headrace.store.among import among
+from headrace.store.postings import NOTHING, Posting
 from headrace.store.tables import batches, files
-from headrace.usage import NO_USAGE, Usage
+from headrace.usage import SUMMED
 
 OPEN = (BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS)
 ENDED_AT = {
@@ -22,26 +23,22 @@ ENDED_AT = {
     BatchStatus.EXPIRED: "expired_at",
     BatchStatus.CANCELLED: "cancelled_at",
 }
-COUNTS = ("succeeded", "failed", "cancelled", "expired", "ambiguous_calls", "ambiguous_tokens")
+JOBS = ("succeeded", "failed", "cancelled", "expired")
+MONEY = ("cost_nanos", "doubtful_nanos", "unpriced_calls")
 FINISHED = batches.c.succeeded + batches.c.failed + batches.c.cancelled + batches.c.expired
 DONE = (batches.c.total == FINISHED, batches.c.ingested == batches.c.total)
 
 
 @dataclass(slots=True)
 class Tally:
-    """What one transaction adds to a batch: jobs finished by state, tokens used, and a word to its owner.
-
-    `ambiguous_*`: calls of unknown cost, and the most that they can have used; negative once it is known.
-    """
+    """What one transaction adds to a batch: jobs finished by state, calls, and a word to its owner."""
 
     succeeded: int = 0
     failed: int = 0
     cancelled: int = 0
     expired: int = 0
-    usage: Usage = NO_USAGE
+    posting: Posting = NOTHING
     notice: str | None = None
-    ambiguous_calls: int = 0
-    ambiguous_tokens: int = 0
 
     @property
     def finished(self) -> int:
@@ -138,14 +135,18 @@ def add_all(session: Session, tallies: Mapping[str, Tally]) -> dict[str, int]:
 
 def _parameters(batch_id: str, tally: Tally) -> dict[str, Any]:
     says = bool(tally.notice or tally.succeeded)
-    sums = {name: getattr(tally, name) for name in COUNTS} | asdict(tally.usage)
-    plus = {f"plus_{name}": value for name, value in sums.items()}
+    used = tally.posting
+    plus = {f"plus_{name}": getattr(tally, name) for name in JOBS}
+    plus |= {f"plus_{name}": getattr(used, name) for name in (*SUMMED, *MONEY, "reserved_nanos")}
+    plus |= {"plus_ambiguous_calls": used.doubtful_calls, "plus_ambiguous_tokens": used.doubtful_tokens}
     return plus | {"batch_id": batch_id, "says": says, "new_notice": tally.notice}
 
 
 def _adding() -> Update:
-    names = [*COUNTS, *(field.name for field in fields(Usage))]
+    names = (*JOBS, *SUMMED, *MONEY, "ambiguous_calls", "ambiguous_tokens")
     values: dict[str, Any] = {name: batches.c[name] + bindparam(f"plus_{name}") for name in names}
+    reserved = batches.c.reserved_nanos + bindparam("plus_reserved_nanos", type_=BigInteger)
+    values["reserved_nanos"] = case((batches.c.budget_nanos.is_not(None), reserved), else_=0)
     said = case(
         (bindparam("says", type_=Boolean), bindparam("new_notice", type_=Text)), else_=batches.c.notice
     )

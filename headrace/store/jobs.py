@@ -1,6 +1,6 @@
 """A job's life up to its call: submitted, claimed, departed, or put back. `docs/states.md` draws it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ from sqlmodel import Session
 from headrace.clock import now
 from headrace.ids import new_id
 from headrace.states import FINAL, JobState
+from headrace.store.admission import Leaving, admit
 from headrace.store.among import among
 from headrace.store.bulk import insert_many
 from headrace.store.finishing import finish
@@ -21,7 +22,7 @@ from headrace.store.tables import attempts, jobs
 class NewJob(NamedTuple):
     """One completion to be made. `line` is its 1-based place in its file or list.
 
-    `tokens_at_most` and `open_answers` are its `headrace.tokens.Bound`.
+    `tokens_at_most`, `open_answers` and `prompt_at_most` are its `headrace.tokens.Bound`.
     """
 
     line: int
@@ -33,6 +34,8 @@ class NewJob(NamedTuple):
     completion_cap: int | None
     tokens_at_most: int = 0
     open_answers: int = 0
+    prompt_at_most: int = 0
+    tags_id: str = ""
 
 
 class Claim(NamedTuple):
@@ -48,18 +51,24 @@ class Claim(NamedTuple):
     completion_cap: int | None
     tokens_at_most: int
     open_answers: int
+    prompt_at_most: int
     attempts: int
     max_attempts: int
     calls: int
 
 
 class Departure(NamedTuple):
-    """A claimed job about to be called, the tokens its booking holds, and the most the call can cost."""
+    """A claimed job about to be called, the tokens its booking holds, and the most the call can cost.
+
+    `price_id` is what it is called at; `cost_at_most_nanos` is None where that price is not known.
+    """
 
     claim: Claim
     attempt_id: str
     tokens_booked: int
     tokens_at_most: int = 0
+    price_id: str | None = None
+    cost_at_most_nanos: int | None = None
 
 
 _LEASED = (
@@ -129,7 +138,8 @@ def depart(session: Session, leaving: Sequence[Departure], worker_id: str) -> se
     """Write the attempts that are about to be called; returns the ids of those that may go.
 
     The fence: a departure whose lease was taken over stays behind, and a job whose batch was cancelled or is
-    past its window ends here. Departures may be written again when nobody knows whether they were.
+    past its window ends here. One that its budget has no room for waits, or is held. Departures may be
+    written again when nobody knows whether they were.
     """
     at = now()
     rows = lock(session, {leaves.claim.job_id for leaves in leaving})
@@ -139,8 +149,7 @@ def depart(session: Session, leaving: Sequence[Departure], worker_id: str) -> se
     going = [leaves for leaves, row in waiting if not row.cancelled and not row.overdue]
     finish(session, [row for _, row in waiting if row.cancelled], JobState.CANCELLED, at)
     finish(session, [row for _, row in waiting if row.overdue and not row.cancelled], JobState.EXPIRED, at)
-    _send(session, going, worker_id, at)
-    return gone | {leaves.attempt_id for leaves in going}
+    return gone | _send(session, going, rows, worker_id, at)
 
 
 def release(session: Session, claims: Sequence[Claim], run_at: datetime) -> None:
@@ -179,10 +188,22 @@ def _already_gone(session: Session, leaving: Sequence[Departure]) -> set[str]:
     return set(session.execute(_WRITTEN, {"attempt_ids": attempt_ids}).scalars())
 
 
-def _send(session: Session, leaving: Sequence[Departure], worker_id: str, at: datetime) -> None:
+def _send(
+    session: Session, leaving: Sequence[Departure], rows: Mapping[int, Any], worker_id: str, at: datetime
+) -> set[str]:
     if not leaving:
-        return
-    session.execute(_SENT, {"job_ids": [leaves.claim.job_id for leaves in leaving]})
+        return set()
+    _write_attempts(session, leaving, worker_id, at)
+    bounds = [
+        Leaving(leaves.attempt_id, leaves.cost_at_most_nanos, rows[leaves.claim.job_id]) for leaves in leaving
+    ]
+    going = admit(session, bounds, at)
+    sent = [leaves.claim.job_id for leaves in leaving if leaves.attempt_id in going]
+    session.execute(_SENT, {"job_ids": sent})
+    return going
+
+
+def _write_attempts(session: Session, leaving: Sequence[Departure], worker_id: str, at: datetime) -> None:
     rows = [
         (
             leaves.attempt_id,
@@ -190,8 +211,10 @@ def _send(session: Session, leaving: Sequence[Departure], worker_id: str, at: da
             leaves.claim.calls + 1,
             leaves.tokens_booked,
             leaves.tokens_at_most,
+            leaves.price_id,
+            leaves.cost_at_most_nanos,
         )
         for leaves in leaving
     ]
-    names = ("id", "job_id", "number", "tokens_booked", "tokens_at_most")
+    names = ("id", "job_id", "number", "tokens_booked", "tokens_at_most", "price_id", "cost_at_most_nanos")
     insert_many(session, attempts, names, rows, {"worker_id": worker_id, "departed_at": at})

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from functools import reduce
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -16,18 +15,30 @@ from sqlmodel import Session
 
 from headrace.clock import now
 from headrace.states import FINAL, JobState, Outcome
-from headrace.store.ambiguity import NO_DOUBT, Doubt, shift, unwritten, was_held_for
+from headrace.store import ledger, prices
+from headrace.store.ambiguity import unwritten, was_held_for
 from headrace.store.batches import Tally, add, add_all, close_if_done
 from headrace.store.bulk_updates import update_many
 from headrace.store.finishing import finish
 from headrace.store.locking import lock
+from headrace.store.postings import NOTHING, Entries, Key, cost_of, freed, lost, posting
 from headrace.store.tables import attempts, jobs
-from headrace.usage import NO_USAGE, Usage
+from headrace.usage import NO_USAGE, SUMMED, Usage
 
 USAGE = tuple(field.name for field in fields(Usage))
+CLOSED = (
+    "outcome",
+    "status_code",
+    "request_id",
+    "error_code",
+    "error_message",
+    "service_tier",
+    "cost_nanos",
+)
 UNLEASED = {"lease_token": None, "worker_id": None}
 
-_tokens = attrgetter(*USAGE)
+_all_tokens = attrgetter(*USAGE)
+_tokens = attrgetter(*SUMMED)
 
 
 class Verb(StrEnum):
@@ -43,7 +54,8 @@ class Verb(StrEnum):
 class Landing:
     """How one call ended. `run_at` belongs to retry and snooze, `answer` (JSON text) to succeed and fail.
 
-    `notice` is a word for the owner of the batch, such as why its provider refuses everything.
+    `notice` is a word for the owner of the batch, such as why its provider refuses everything;
+    `service_tier` is how the provider says that it served the call.
     """
 
     job_id: int
@@ -59,6 +71,7 @@ class Landing:
     error_code: str | None = None
     error_message: str | None = None
     notice: str | None = None
+    service_tier: str = ""
 
 
 def land(session: Session, landings: Sequence[Landing]) -> list[str]:
@@ -73,36 +86,61 @@ def land(session: Session, landings: Sequence[Landing]) -> list[str]:
     rows = lock(session, {landing.job_id for landing in landings})
     open_ones = unwritten(session, [landing.attempt_id for landing in landings])
     fresh = [_by_policy(landing, rows) for landing in landings if landing.attempt_id in open_ones]
-    doubts = {one.attempt_id: shift(open_ones[one.attempt_id], one.outcome, one.usage) for one in fresh}
-    _close_attempts(session, fresh, at)
+    accounts = _accounts(session, fresh, rows, open_ones)
+    _close_attempts(session, fresh, accounts, at)
     chosen = _chosen(fresh, rows, open_ones)
     late = [landing for landing in fresh if chosen.get(landing.job_id) is not landing]
     final = [landing for landing in chosen.values() if landing.verb in (Verb.SUCCEED, Verb.FAIL)]
     again = [landing for landing in chosen.values() if landing.verb in (Verb.RETRY, Verb.SNOOZE)]
     stopped = [landing for landing in again if rows[landing.job_id].cancelled]
     again = [landing for landing in again if not rows[landing.job_id].cancelled]
-    _finish(session, final, _Accounts(rows, doubts), at)
+    _finish(session, final, accounts, at)
     _put_back(session, again, rows, at)
     finish(session, [rows[landing.job_id] for landing in stopped], JobState.CANCELLED, at)
-    _add_usage(session, [*late, *again, *stopped], _Accounts(rows, doubts))
+    _add_usage(session, [*late, *again, *stopped], accounts)
+    ledger.post(session, [entry for entries in accounts.entries.values() for entry in entries], rows)
     return close_if_done(session, _batches(rows.values()))
 
 
 class _Accounts(NamedTuple):
-    """The locked jobs by id, and what each landing changes in its batch's doubts, by attempt."""
+    """The locked jobs by id; and of each attempt what it cost, if that is known, and what it changes."""
 
     rows: dict[int, Any]
-    doubts: dict[str, Doubt]
+    costs: dict[str, int | None]
+    entries: dict[str, Entries]
 
     def tally(self, group: Sequence[Landing]) -> Tally:
         """What the calls of one batch cost, known or not, and the last word to its owner."""
-        doubt = reduce(Doubt.plus, (self.doubts[landing.attempt_id] for landing in group), NO_DOUBT)
+        total = NOTHING
+        for landing in group:
+            for _, one in self.entries[landing.attempt_id]:
+                total = total.plus(one)
         return Tally(
-            usage=sum((landing.usage for landing in group), NO_USAGE),
+            posting=total,
             notice=next((landing.notice for landing in reversed(group) if landing.notice), None),
-            ambiguous_calls=doubt.calls,
-            ambiguous_tokens=doubt.tokens,
         )
+
+
+def _accounts(
+    session: Session, fresh: Sequence[Landing], rows: dict[int, Any], open_ones: dict[str, Any]
+) -> _Accounts:
+    """Each attempt's cost at the price that it departed at, and its postings; those of a rescue go."""
+    asked = {row.price_id for row in open_ones.values() if row.price_id}
+    known = prices.known(session, asked)
+    costs, entries = dict[str, int | None](), dict[str, Entries]()
+    for landing in fresh:
+        attempt, job = open_ones[landing.attempt_id], rows[landing.job_id]
+        price = known.get(attempt.price_id)
+        cost = cost_of(landing.outcome, landing.usage, landing.service_tier, price)
+        now_posted = posting(attempt, landing.outcome, landing.usage, cost)
+        was_open = attempt.outcome == Outcome.OPEN
+        before = freed(attempt) if was_open else NOTHING.minus(lost(attempt))
+        costs[landing.attempt_id] = cost
+        entries[landing.attempt_id] = [
+            (Key.of(attempt, job), before),
+            (Key.of(attempt, job, landing.service_tier), now_posted),
+        ]
+    return _Accounts(rows, costs, entries)
 
 
 def _by_policy(landing: Landing, rows: dict[int, Any]) -> Landing:
@@ -121,7 +159,7 @@ def _was_not_paid(landing: Landing) -> bool:
     return landing.outcome != Outcome.AMBIGUOUS and landing.usage == NO_USAGE
 
 
-def _close_attempts(session: Session, landings: Sequence[Landing], at: datetime) -> None:
+def _close_attempts(session: Session, landings: Sequence[Landing], accounts: _Accounts, at: datetime) -> None:
     rows = [
         (
             landing.attempt_id,
@@ -130,12 +168,13 @@ def _close_attempts(session: Session, landings: Sequence[Landing], at: datetime)
             landing.request_id,
             landing.error_code,
             landing.error_message,
-            *_tokens(landing.usage),
+            landing.service_tier,
+            accounts.costs[landing.attempt_id],
+            *_all_tokens(landing.usage),
         )
         for landing in landings
     ]
-    names = ("outcome", "status_code", "request_id", "error_code", "error_message", *USAGE)
-    update_many(session, attempts, names, rows, shared={"landed_at": at})
+    update_many(session, attempts, (*CLOSED, *USAGE), rows, shared={"landed_at": at})
 
 
 def _chosen(
@@ -170,7 +209,7 @@ def _finish(session: Session, final: Sequence[Landing], accounts: _Accounts, at:
         for landing in final
     ]
     names = ("state", "result_no", "status_code", "request_id", "answer", "error_code", "error_message")
-    update_many(session, jobs, names, rows, plus=USAGE, shared={"finished_at": at, **UNLEASED})
+    update_many(session, jobs, names, rows, plus=SUMMED, shared={"finished_at": at, **UNLEASED})
 
 
 def _result_numbers(session: Session, final: Sequence[Landing], accounts: _Accounts) -> dict[int, int]:
@@ -214,7 +253,7 @@ def _add_usage(session: Session, landings: Sequence[Landing], accounts: _Account
         if landing.usage != NO_USAGE:
             spent[landing.job_id] += landing.usage
     rows = [(job_id, *_tokens(usage)) for job_id, usage in sorted(spent.items())]
-    update_many(session, jobs, (), rows, plus=USAGE, shared={})
+    update_many(session, jobs, (), rows, plus=SUMMED, shared={})
     for batch_id, group in _by_batch(landings, accounts.rows):
         tally = accounts.tally(group)
         if tally != Tally():

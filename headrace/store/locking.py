@@ -35,6 +35,9 @@ def _wanted() -> Any:
         for name in (
             "id",
             "batch_id",
+            "api_key_id",
+            "lane",
+            "tags_id",
             "state",
             "lease_token",
             "attempts",
@@ -49,6 +52,7 @@ def _wanted() -> Any:
             func.coalesce(cancelled, False).label("cancelled"),
             func.coalesce(batches.c.expires_at <= at, False).label("overdue"),
             func.coalesce(batches.c.hold_ambiguous, False).label("hold_ambiguous"),
+            batches.c.budget_nanos,
         )
         .outerjoin_from(jobs, batches)
         .where(among(jobs.c.id, "job_ids"))

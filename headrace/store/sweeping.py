@@ -1,6 +1,5 @@
 """What the sweep does to jobs: rescues those of dead workers, ends those that must not run any more."""
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -10,10 +9,12 @@ from sqlmodel import Session
 
 from headrace.clock import now
 from headrace.states import JobState, Outcome
+from headrace.store import ledger
 from headrace.store.batches import Tally, add
 from headrace.store.conditions import QUEUED, RUNNING, WAITING
 from headrace.store.finishing import WORKER_LOST, finish
 from headrace.store.locking import lock
+from headrace.store.postings import Entries, Key, by_batch, freed, lost
 from headrace.store.tables import attempts, jobs, lanes, workers
 
 MAX_CRASHES = 3
@@ -70,16 +71,21 @@ def _take_back(session: Session, ids: Sequence[int]) -> None:
     """Locked running jobs that nobody works on."""
     if not ids:
         return
-    lost = _close_open_attempts(session, ids)
+    closed = _close_open_attempts(session, ids)
+    had_calls = {attempt.job_id for attempt in closed}
     rows = lock(session, ids)
-    _book_doubts(session, lost, rows)
+    entries = _entries(closed, rows)
+    for batch_id, one in sorted(by_batch(entries).items()):
+        if batch_id:
+            add(session, batch_id, Tally(posting=one))
     cancelled = [row for row in rows.values() if row.cancelled]
     going_on = [row for row in rows.values() if not row.cancelled]
     finish(session, cancelled, JobState.CANCELLED, now())
-    held = {row.id for row in going_on if row.hold_ambiguous and row.id in lost}
+    held = {row.id for row in going_on if row.hold_ambiguous and row.id in had_calls}
     over = {row.id for row in going_on if _is_exhausted(row) and row.id not in held}
     finish(session, [row for row in going_on if row.id in over], JobState.FAILED, now())
     _put_back(session, [row.id for row in going_on if row.id not in over], held)
+    ledger.post(session, entries, rows)
 
 
 def end_waiting(session: Session, batch_id: str, state: JobState, limit: int) -> int:
@@ -109,30 +115,26 @@ def bring_forward(session: Session, names: Collection[str], limit: int) -> int:
     return len(ids)
 
 
-def _close_open_attempts(session: Session, job_ids: Sequence[int]) -> dict[int, int]:
-    """Counts the crash for each job that had a call under way, too; returns what each call cost at most."""
+def _close_open_attempts(session: Session, job_ids: Sequence[int]) -> list[Any]:
+    """Counts the crash for each job that had a call under way, too; returns these calls."""
     open_ones = (attempts.c.job_id.in_(job_ids), attempts.c.outcome == Outcome.OPEN)
-    lost = update(attempts).where(*open_ones).returning(attempts.c.job_id, attempts.c.tokens_at_most)
-    lost = lost.values(
+    told = ("job_id", "departed_at", "tokens_at_most", "price_id", "cost_at_most_nanos")
+    ended = update(attempts).where(*open_ones).returning(*(attempts.c[name] for name in told))
+    ended = ended.values(
         landed_at=now(),
         outcome=Outcome.AMBIGUOUS,
         error_code=WORKER_LOST,
         error_message="The worker died while the call was under way.",
     )
-    crashed = {row.job_id: row.tokens_at_most for row in session.execute(lost)}
+    closed: list[Any] = list(session.execute(ended))
+    crashed = [attempt.job_id for attempt in closed]
     session.execute(update(jobs).where(jobs.c.id.in_(crashed)).values(crashes=jobs.c.crashes + 1))
-    return crashed
+    return closed
 
 
-def _book_doubts(session: Session, lost: Mapping[int, int], rows: Mapping[int, Any]) -> None:
-    """The calls that dead workers had under way, with their batches and at the most that they can cost."""
-    tallies: dict[str, Tally] = defaultdict(Tally)
-    for job_id, tokens_at_most in lost.items():
-        if batch_id := rows[job_id].batch_id:
-            tallies[batch_id].ambiguous_calls += 1
-            tallies[batch_id].ambiguous_tokens += tokens_at_most
-    for batch_id, tally in sorted(tallies.items()):
-        add(session, batch_id, tally)
+def _entries(closed: Sequence[Any], rows: Mapping[int, Any]) -> Entries:
+    """The calls that dead workers had under way: no longer reserved, and at the most that they can cost."""
+    return [(Key.of(attempt, rows[attempt.job_id]), lost(attempt).plus(freed(attempt))) for attempt in closed]
 
 
 def _is_exhausted(row: Any) -> bool:

@@ -1,0 +1,127 @@
+"""Budgets as people set them and look at them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, func, select, text, update
+from sqlmodel import Session
+
+from headrace.models import Batch
+from headrace.periods import begins
+from headrace.states import Outcome, Period
+from headrace.store.alerts import account_of
+from headrace.store.tables import attempts, batches, budget_alerts, budgets, jobs, spending, usage_hours
+
+
+class Standing(NamedTuple):
+    """A key's budget: what is spent (or may be, at most) in the period that runs, and reserved for calls."""
+
+    period: Period
+    begins: int
+    limit_nanos: int
+    spent_nanos: int
+    reserved_nanos: int
+    is_closed: bool
+
+
+class Alert(NamedTuple):
+    """That a share of a limit was reached."""
+
+    account: str
+    percent: int
+    limit_nanos: int
+    spent_nanos: int
+    reached_at: datetime
+
+
+def limit_batch(session: Session, batch: Batch, limit_nanos: int | None) -> None:
+    """Give a batch another budget, or none. What is under way counts from now on."""
+    wanted = update(batches).where(batches.c.id == batch.id)
+    if limit_nanos is None:
+        session.execute(wanted.values(budget_nanos=None, reserved_nanos=0))
+        return
+    first = batches.c.budget_nanos.is_(None)
+    _no_departures(session)
+    session.execute(wanted.where(first).values(reserved_nanos=_open_of(jobs.c.batch_id == batch.id)))
+    session.execute(wanted.values(budget_nanos=limit_nanos))
+
+
+def limit_key(
+    session: Session, api_key_id: str, period: Period, limit_nanos: int | None, at: datetime
+) -> None:
+    """Give a key another budget for a period, or none. What it spent before in the period counts."""
+    here = (budgets.c.api_key_id == api_key_id, budgets.c.period == period)
+    if limit_nanos is None:
+        session.execute(delete(budgets).where(*here))
+        session.execute(
+            delete(spending).where(spending.c.api_key_id == api_key_id, spending.c.period == period)
+        )
+        return
+    changed = update(budgets).where(*here).values(limit_nanos=limit_nanos).returning(budgets.c.period)
+    if session.execute(changed).first() is None:
+        _begin(session, api_key_id, period, limit_nanos, at)
+
+
+def standings(session: Session, api_key_ids: Sequence[str], at: datetime) -> dict[str, list[Standing]]:
+    """The budgets of these keys as they stand now; keys that have none are left out."""
+    found: dict[str, list[Standing]] = {}
+    seconds = int(at.timestamp())
+    limits = select(budgets).where(budgets.c.api_key_id.in_(api_key_ids)).order_by(budgets.c.period)
+    rows = session.execute(select(spending).where(spending.c.api_key_id.in_(api_key_ids)))
+    stand = {(row.api_key_id, row.period, row.begins): row for row in rows}
+    for budget in session.execute(limits):
+        began = begins(Period(budget.period), seconds)
+        row = stand.get((budget.api_key_id, budget.period, began))
+        spent, reserved = (row.spent_nanos, row.reserved_nanos) if row else (0, 0)
+        closed = bool(row and row.wanted_nanos is not None)
+        standing = Standing(Period(budget.period), began, budget.limit_nanos, spent, reserved, closed)
+        found.setdefault(budget.api_key_id, []).append(standing)
+    return found
+
+
+def alerts_of(session: Session, accounts: Sequence[str]) -> list[Alert]:
+    """What was raised for these batches or key budgets (see `alerts.account_of`), first to last."""
+    wanted = select(*(budget_alerts.c[name] for name in Alert._fields))
+    wanted = wanted.where(budget_alerts.c.account.in_(accounts))
+    return [Alert(*row) for row in session.execute(wanted.order_by(budget_alerts.c.reached_at))]
+
+
+def name_of(api_key_id: str, standing: Standing) -> str:
+    """How alerts name a key's budget."""
+    return account_of(api_key_id, standing.period, standing.begins)
+
+
+def _begin(session: Session, api_key_id: str, period: Period, limit_nanos: int, at: datetime) -> None:
+    _no_departures(session)
+    began = begins(period, int(at.timestamp()))
+    sums = func.sum(usage_hours.c.cost_nanos + usage_hours.c.doubtful_nanos)
+    spent = select(func.coalesce(sums, 0)).where(
+        usage_hours.c.api_key_id == api_key_id, usage_hours.c.hour >= began
+    )
+    under_way = _open_of(
+        jobs.c.api_key_id == api_key_id, attempts.c.departed_at >= datetime.fromtimestamp(began, UTC)
+    )
+    row = {"api_key_id": api_key_id, "period": period}
+    session.execute(budgets.insert(), row | {"limit_nanos": limit_nanos})
+    session.execute(
+        spending.insert().values(
+            **row,
+            begins=began,
+            spent_nanos=spent.scalar_subquery(),
+            reserved_nanos=under_way,
+        )
+    )
+
+
+def _open_of(*chosen: Any) -> Any:
+    """What the calls can cost at most that are under way."""
+    total = func.coalesce(func.sum(attempts.c.cost_at_most_nanos), 0)
+    found = select(total).select_from(attempts.join(jobs, jobs.c.id == attempts.c.job_id))
+    return found.where(attempts.c.outcome == Outcome.OPEN, *chosen).scalar_subquery()
+
+
+def _no_departures(session: Session) -> None:
+    """Nothing departs or lands before our commit: what we count is what stands (see `accounts.Accounts`)."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("LOCK TABLE attempts IN SHARE MODE"))

@@ -1,0 +1,131 @@
+"""The sums of the ledger by hour: kept by each landing, and made again from the ledger."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Insert,
+    Select,
+    and_,
+    case,
+    delete,
+    extract,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    type_coerce,
+    union_all,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from headrace.states import Outcome
+from headrace.store.postings import HOUR, MAY_BE_PAID, SENT, SUMS, Key, Posting
+from headrace.store.tables import attempts, jobs, usage_hours
+
+TOKENS = SUMS[1:9]
+MICROSECONDS = 10**6
+_ALONE = text("LOCK TABLE attempts IN SHARE MODE; LOCK TABLE usage_hours IN EXCLUSIVE MODE")
+
+
+def add(session: Session, sums: Mapping[Key, Posting]) -> None:
+    """Add to the sums. Rows are taken in the order of `sums`, which is to be one everywhere."""
+    rows = [
+        {**key._asdict(), **{name: getattr(one, name) for name in SUMS}}
+        for key, one in sums.items()
+        if any(one[: len(SUMS)])
+    ]
+    if rows:
+        session.connection().execute(_ADD[session.get_bind().dialect.name], rows)
+
+
+def rebuild(session: Session) -> None:
+    """Put what the ledger says in place of what was kept. Departures and landings wait meanwhile.
+
+    A million attempts take some seconds; a unit of work has 45 s.
+    """
+    dialect = session.get_bind().dialect.name
+    if dialect == "postgresql":  # SQLite has one writer, and landings touch these tables in this order
+        session.execute(_ALONE)
+    session.execute(delete(usage_hours))
+    session.execute(insert(usage_hours).from_select([*Key._fields, *SUMS], _ledger(dialect)))
+
+
+def differences(session: Session) -> dict[Key, Posting]:
+    """What is kept beyond what the ledger says, where that is not the same. One statement."""
+    ledger = _ledger(session.get_bind().dialect.name).subquery()
+    keys = [usage_hours.c[name] for name in Key._fields]
+    both = union_all(
+        select(*keys, *(usage_hours.c[name] for name in SUMS)),
+        select(*(ledger.c[name] for name in Key._fields), *((-ledger.c[name]).label(name) for name in SUMS)),
+    ).subquery()
+    groups = [both.c[name] for name in Key._fields]
+    surplus = {name: func.sum(both.c[name]) for name in SUMS}
+    unlike = select(*groups, *(total.label(name) for name, total in surplus.items())).group_by(*groups)
+    found = session.execute(unlike.having(or_(*(total != 0 for total in surplus.values())))).all()
+    width = len(Key._fields)
+    return {Key._make(row[:width]): Posting._make((*map(int, row[width:]), 0)) for row in found}
+
+
+def _adding(dialect: str) -> Insert:
+    made = postgresql.insert(usage_hours) if dialect == "postgresql" else sqlite.insert(usage_hours)
+    changes = {name: usage_hours.c[name] + made.excluded[name] for name in SUMS}
+    return made.on_conflict_do_update(index_elements=list(Key._fields), set_=changes)
+
+
+_ADD = {dialect: _adding(dialect) for dialect in ("postgresql", "sqlite")}
+
+
+def _ledger(dialect: str) -> Select[Any]:
+    """The sums by `Key` over all attempts that add something: `postings.posting`, in SQL."""
+    key = _key(dialect)
+    sums = [func.sum(added).label(name) for name, added in _added().items()]
+    used = or_(*(attempts.c[name] != 0 for name in TOKENS))
+    counts = and_(attempts.c.outcome != Outcome.OPEN, or_(attempts.c.outcome.in_(sorted(SENT)), used))
+    made = select(*(column.label(name) for name, column in key.items()), *sums)
+    return (
+        made.join_from(attempts, jobs, jobs.c.id == attempts.c.job_id).where(counts).group_by(*key.values())
+    )
+
+
+def _key(dialect: str) -> dict[str, ColumnElement[Any]]:
+    columns = {
+        "hour": _hour(attempts.c.departed_at, dialect),
+        "api_key_id": jobs.c.api_key_id,
+        "model": jobs.c.lane,
+        "price_id": func.coalesce(attempts.c.price_id, ""),
+        "batch_id": func.coalesce(jobs.c.batch_id, ""),
+        "tags_id": jobs.c.tags_id,
+        "service_tier": attempts.c.service_tier,
+    }
+    return {name: columns[name] for name in Key._fields}
+
+
+def _added() -> dict[str, ColumnElement[Any]]:
+    """What one attempt adds to each sum."""
+    unused = and_(*(attempts.c[name] == 0 for name in TOKENS))
+    doubtful = and_(attempts.c.outcome.in_(sorted(MAY_BE_PAID)), unused)
+    at_most, cost = attempts.c.cost_at_most_nanos, attempts.c.cost_nanos
+    unpriced = or_(and_(doubtful, at_most.is_(None)), and_(~unused, cost.is_(None)))
+    columns: dict[str, ColumnElement[Any]] = {
+        "calls": case((attempts.c.outcome.in_(sorted(SENT)), 1), else_=0),
+        **{name: attempts.c[name] for name in TOKENS},
+        "cost_nanos": case((unused, 0), else_=func.coalesce(cost, 0)),
+        "doubtful_calls": case((doubtful, 1), else_=0),
+        "doubtful_tokens": case((doubtful, attempts.c.tokens_at_most), else_=0),
+        "doubtful_nanos": case((doubtful, func.coalesce(at_most, 0)), else_=0),
+        "unpriced_calls": case((unpriced, 1), else_=0),
+    }
+    return {name: columns[name] for name in SUMS}
+
+
+def _hour(time: Column[Any], dialect: str) -> ColumnElement[Any]:
+    """Unix seconds of the beginning of its hour (`postings.hour_of`)."""
+    if dialect == "postgresql":
+        return func.floor(extract("epoch", time) / HOUR).cast(BigInteger) * HOUR
+    return type_coerce(time, BigInteger) // (HOUR * MICROSECONDS) * HOUR

@@ -1,0 +1,61 @@
+"""Jobs whose budget is used up are held, and go on when there is room again."""
+
+import logging
+
+import gevent
+
+from headrace.clock import now
+from headrace.db import Database
+from headrace.dispatch import wake
+from headrace.store import pausing
+from headrace.store.accounts import AccountId
+from worker.stopping import StopFlag
+
+log = logging.getLogger(__name__)
+
+SLICE = 1000
+
+
+class Pausing:
+    """A duty of the sweep. Departures refuse what has no room; this keeps it from being tried again."""
+
+    def __init__(self, db: Database, stop: StopFlag) -> None:
+        self._db = db
+        self._stop = stop
+
+    def look(self) -> None:
+        """Hold what waits for closed budgets; queue what was held for those that have room."""
+        with self._db.read() as session:
+            found = pausing.closed(session, now())
+        for one in found:
+            if one.has_room:
+                self._resume(one.account)
+            else:
+                self._hold(one.account)
+
+    def _hold(self, account: AccountId) -> None:
+        held = SLICE
+        while held == SLICE and not self._stop.is_set():
+            with self._db.begin() as session:
+                held = pausing.hold(session, account, SLICE)
+            if held:
+                log.warning("%d jobs are held: the budget of %s is used up", held, account[0])
+            gevent.sleep(0)
+
+    def _resume(self, account: AccountId) -> None:
+        """Its mark goes last: a sweep that breaks off is gone on with. Some may be held again by another."""
+        lanes, before = list[str](), now()
+        more = True
+        while more and not self._stop.is_set():
+            with self._db.begin() as session:
+                resumed = pausing.resume(session, account, before, SLICE)
+            lanes += resumed
+            more = len(resumed) == SLICE
+            gevent.sleep(0)
+        if more:
+            return
+        with self._db.begin() as session:
+            pausing.reopen(session, account)
+        log.warning("the budget of %s has room again: %d jobs go on", account[0], len(lanes))
+        for lane in set(lanes):
+            wake(lane)
