@@ -23,6 +23,10 @@ LITELLM := 1.81.13
 PEERS := curator litellm
 CURATOR := 0.1.31
 
+# The tests and the stack start Python many hundred times. Where this is set, as in many images, each start
+# compiles anew all that it imports, which takes longer than all the rest of it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test faults benches clients soak check bench fmt lock clean
 .DELETE_ON_ERROR:

@@ -1,7 +1,6 @@
 """The invariants I1 to I10 of this system, checked over everything that a scenario left behind.
 
-I7 (spend <= budget) is not checked: there are no budgets yet. I10 (it drains in time) is each scenario's own
-deadline, which it waits for before it asks here.
+I10 (it drains in time) is each scenario's own deadline, which it waits for before it asks here.
 """
 
 from collections import Counter, defaultdict
@@ -17,6 +16,9 @@ from headrace.models import Attempt, Batch, Worker
 from headrace.states import BATCH_FINAL, FINAL, JobState, Outcome
 from headrace.store import tables
 from headrace.store.finishing import WORKER_LOST
+from headrace.store.postings import is_in_doubt
+from headrace.usage import NO_USAGE
+from tests.bills import wrong_bill, wrong_sums
 from tests.leaks import leaks
 from tests.outputs import unlike_their_jobs
 from tests.pace import Limits, above
@@ -101,7 +103,7 @@ def check(
     """
     calls = [call for witness in witnesses for call in witness.calls()]
     rows = _Rows(db)
-    found = [*rows.violations(allow), *unexplained(calls, rows.attempts)]
+    found = [*rows.violations(allow), *wrong_sums(db), *unexplained(calls, rows.attempts)]
     found += [*rows.unended(allow), *rows.answered_again(), *rows.not_given_back(released)]
     found += _late_calls(calls, rows, cancelled)
     if files is not None:
@@ -116,7 +118,7 @@ def check(
 
 def check_rows(db: Database, *, allow: Collection[JobState] = tuple(JobState)) -> None:
     """Those that the database alone can break; in the midst of work too. Raises Violated."""
-    if found := list(_Rows(db).violations(allow)):
+    if found := [*_Rows(db).violations(allow), *wrong_sums(db)]:
         raise Violated(found)
 
 
@@ -145,7 +147,9 @@ class _Rows:
             for what in _wrong_with_job(job, self.by_job[job.id], self.workers, allow):
                 yield f"{what}: job {job.id} of {job.batch_id}"
         for batch in self.batches.values():
-            for what in _wrong_with_batch(batch, self.by_batch[batch.id], self.by_job):
+            jobs = self.by_batch[batch.id]
+            attempts = [one for job in jobs for one in self.by_job[job.id]]
+            for what in (*_wrong_with_batch(batch, jobs, attempts), *wrong_bill(batch, attempts)):
                 yield f"{what}: {batch.id}, {batch.status}"
 
     def answered_again(self) -> Iterator[str]:
@@ -206,7 +210,7 @@ def _wrong_with_job(
         yield "I5 its tokens are not those of its attempts"
 
 
-def _wrong_with_batch(batch: Batch, jobs: Sequence[Any], attempts: dict[int, list[Attempt]]) -> Iterator[str]:
+def _wrong_with_batch(batch: Batch, jobs: Sequence[Any], attempts: Sequence[Attempt]) -> Iterator[str]:
     states = Counter(job.state for job in jobs)
     counted = {name: getattr(batch, name) for name in COUNTS}
     if counted != {name: states[name] for name in COUNTS}:
@@ -220,14 +224,14 @@ def _wrong_with_batch(batch: Batch, jobs: Sequence[Any], attempts: dict[int, lis
         yield "I2 its result numbers have a gap"
     if tokens_of(jobs) != tokens_of([batch]):
         yield "I5 its tokens are not those of its jobs"
-    unknown = [one for job in jobs for one in attempts[job.id] if _cost_is_unknown(one)]
+    unknown = [one for one in attempts if _cost_is_unknown(one)]
     bound = (len(unknown), sum(one.tokens_at_most for one in unknown))
     if (batch.ambiguous_calls, batch.ambiguous_tokens) != bound:
         yield f"I5 ambiguous {batch.ambiguous_calls}, {batch.ambiguous_tokens}, of its attempts {bound}"
 
 
 def _cost_is_unknown(attempt: Attempt) -> bool:
-    return attempt.outcome == Outcome.AMBIGUOUS and not attempt.total_tokens
+    return is_in_doubt(attempt.outcome, NO_USAGE) and not attempt.total_tokens
 
 
 def _late_calls(calls: Iterable[Call], rows: _Rows, cancelled: Iterable[Cancelled]) -> Iterator[str]:

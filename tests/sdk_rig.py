@@ -13,6 +13,7 @@ from headrace.settings import Settings
 from headrace.simulator import SimulatorConfig, SimulatorProcess
 from headrace.states import BatchStatus
 from headrace.store import batches, files, keys
+from tests import spent
 
 SHELF_FILES, SHELF_BATCHES = 1000, 200
 MODELS = """
@@ -35,17 +36,27 @@ quota = "slow"
 
 
 class Rig:
-    """Its URL is without /v1. The shelf's key owns 1,000 files and 200 batches that are over."""
+    """Its URL is without /v1. The shelf's key owns 1,000 files and 200 batches that are over.
+
+    The admin's key sees the calls of two models on a day, and none on the next.
+    """
 
     def __init__(self, url: str, db: Database) -> None:
         self.url = url
         self._db = db
         self.shelf_key = self._filled_shelf()
+        self.admin_key = self._admin()
 
     def new_key(self) -> str:
         """A key that owns nothing yet."""
         with self._db.begin() as session:
             return keys.create(session, "a version of the SDK")[1]
+
+    def _admin(self) -> str:
+        spent.spend(self._db, "key_a", 0, spent.CALL, spent.CALL, batch_id="batch_a")
+        spent.spend(self._db, "key_b", 5, spent.CALL, spent.LOST, model="small")
+        with self._db.begin() as session:
+            return keys.create(session, "an administrator", is_admin=True)[1]
 
     def _filled_shelf(self) -> str:
         with self._db.begin() as session:

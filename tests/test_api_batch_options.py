@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from headrace.ids import new_id
-from tests.api_server import on_one_database, refusal
+from tests.api_server import refusal
+from tests.kinds import on_sqlite
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
@@ -26,7 +27,7 @@ def asked(api, **change):
 
 
 @pytest.mark.parametrize(("window", "seconds"), WINDOWS.items())
-@on_one_database
+@on_sqlite
 def test_a_window_may_be_any_number_of_minutes_hours_or_days(api, window, seconds):
     made = api.sdk().batches.create(**{**REQUEST, "completion_window": window})
 
@@ -37,7 +38,7 @@ def test_a_window_may_be_any_number_of_minutes_hours_or_days(api, window, second
 @pytest.mark.parametrize(
     "window", ["0m", "59s", "31d", "721h", "43201m", "1", "h", "1.5h", "-1h", "01h", "1H", "1h "]
 )
-@on_one_database
+@on_sqlite
 def test_any_other_window_is_refused_with_the_form_that_it_must_have(api, window):
     error = refusal(asked(api, completion_window=window))
 
@@ -69,7 +70,7 @@ def test_what_a_batch_is_not_told_is_usual(api, store):
     assert store.batch_row(made["id"]).output_seconds is None
 
 
-@on_one_database
+@on_sqlite
 def test_metadata_says_the_same_and_comes_back_as_it_was(api, store):
     metadata = {
         "headrace.priority": "42",
@@ -87,7 +88,7 @@ def test_metadata_says_the_same_and_comes_back_as_it_was(api, store):
     assert (row.completion_window, row.expires_at - row.created_at) == ("90m", timedelta(minutes=90))
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("field", "value", "told", "meant"),
     [
@@ -106,7 +107,7 @@ def test_a_field_goes_before_metadata_but_for_the_window_that_every_batch_must_h
     assert made[field] == meant
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("change", "param", "code"),
     [
@@ -145,7 +146,7 @@ def test_what_is_wrong_is_named_and_no_batch_is_made(api, change, param, code):
     assert api.sdk().batches.list().data == []
 
 
-@on_one_database
+@on_sqlite
 def test_who_mistypes_a_name_is_told_the_names_that_there_are(api):
     message = refusal(asked(api, priorty=5))["message"]
 
@@ -153,7 +154,7 @@ def test_who_mistypes_a_name_is_told_the_names_that_there_are(api):
     assert "priority, invalid_lines, on_ambiguous" in message
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("after", ["file-1", "job_5", "batch_", "batch_\u00e9", "x", "batch_1 OR 1=1"])
 def test_the_list_goes_on_behind_a_batch_only(api, after):
     error = refusal(api.call("GET", "/v1/batches", params={"after": after}))

@@ -6,7 +6,8 @@ import pytest
 from headrace.clock import now
 from headrace.states import BatchStatus
 from headrace.usage import Usage
-from tests.api_server import hints, on_one_database, refusal
+from tests.api_server import hints, refusal
+from tests.kinds import on_sqlite
 from tests.scene import failed, retried, succeeded
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
@@ -54,7 +55,7 @@ def test_the_workers_are_told_of_a_new_batch(api):
     assert hints(api) == [("headrace.ingest", batch.id)]
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     "endpoint", ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"]
 )
@@ -69,7 +70,7 @@ def test_nulls_are_no_fault(api):
     assert response.json()["metadata"] is None
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("change", "param", "code"),
     [
@@ -109,7 +110,7 @@ def test_a_wrong_endpoint_is_told_the_right_ones(api):
         api.sdk().batches.create(**{**REQUEST, "endpoint": "/v1/moderations"})
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("field", REQUEST)
 def test_a_missing_field_is_named(api, field):
     body = {name: value for name, value in REQUEST.items() if name != field}
@@ -122,7 +123,7 @@ def test_a_missing_field_is_named(api, field):
     assert error["message"] == f"Missing required parameter: '{field}'."
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("body", [[], [REQUEST], "text", 7, None])
 def test_a_batch_must_be_an_object(api, body):
     response = api.call("POST", "/v1/batches", json=body, headers={"content-type": "application/json"})

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.api_server import on_one_database, refusal
+from tests.api_server import refusal
 from tests.exactly import exactly, member
 from tests.full_bodies import ANSWERS, CHAT, REQUESTS
+from tests.kinds import on_sqlite
 from tests.scene import succeeded
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
@@ -57,7 +58,7 @@ def test_results_are_answers_to_the_letter_each_on_one_line(api, store, endpoint
         assert member(member(exactly(line), "response"), "body") == exactly(answer)
 
 
-@on_one_database
+@on_sqlite
 def test_a_body_with_half_a_character_is_known_again_by_its_idempotency_key(api):
     half = HALF.replace("MODEL", "m")
     first = post(api, "/v1/jobs", half, **{"idempotency-key": "k"})
@@ -71,7 +72,7 @@ def test_a_body_with_half_a_character_is_known_again_by_its_idempotency_key(api)
     assert (other.status_code, another.status_code) == (409, 409)
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -91,7 +92,7 @@ def test_half_a_character_in_what_is_kept_by_us_is_refused_with_the_reason(api, 
     assert refusal(response)["code"] == "invalid_value"
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("body", "param"),
     [
@@ -108,7 +109,7 @@ def test_half_a_character_in_a_name_is_refused(api, body, param):
     assert refusal(response)["param"] == param
 
 
-@on_one_database
+@on_sqlite
 def test_a_name_that_is_twice_may_have_half_a_character(api):
     response = post(api, "/v1/jobs", r'{"\ud83d": 1, "\ud83d": 2}')
 
@@ -116,7 +117,7 @@ def test_a_name_that_is_twice_may_have_half_a_character(api):
     assert (refusal(response)["param"], refusal(response)["code"]) == (r"\ud83d", "duplicate_name")
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -135,7 +136,7 @@ def test_what_is_no_json_is_refused_with_the_reason(api, body, said):
     assert said in refusal(response)["message"]
 
 
-@on_one_database
+@on_sqlite
 def test_what_is_not_utf_8_is_refused_with_the_reason(api):
     response = api.call("POST", "/v1/jobs", data=b'{"a": "\xff"}', headers=JSON)
 
@@ -143,7 +144,7 @@ def test_what_is_not_utf_8_is_refused_with_the_reason(api):
     assert "utf-8" in refusal(response)["message"]
 
 
-@on_one_database
+@on_sqlite
 def test_a_custom_id_that_is_twice_in_a_list_is_refused_and_nothing_of_it_is_queued(api):
     chat = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
     named = {"url": "/v1/chat/completions", "body": chat}

@@ -9,8 +9,9 @@ from sqlalchemy import text
 
 from api import payloads
 from headrace.store import files
-from tests.api_server import MEBIBYTE, on_one_database, refusal, running_api, wait_until
+from tests.api_server import MEBIBYTE, refusal, running_api, wait_until
 from tests.half_sent import sending
+from tests.kinds import on_sqlite
 from tests.multipart_bodies import END, FILE, LINES, MULTIPART, PURPOSE, part
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
@@ -40,7 +41,7 @@ def test_the_parts_may_come_in_any_order(api):
     assert api.call("GET", f"/v1/files/{file['id']}/content").content == LINES
 
 
-@on_one_database
+@on_sqlite
 def test_a_body_that_comes_byte_by_byte_is_read_all_the_same(api):
     content = b'{"text": "\\r\\n--the-boundar"}\r\n--the-boundary-not\r\n-'
     body = part("file", content, "a.jsonl") + PURPOSE + END
@@ -67,7 +68,7 @@ def test_only_batch_files_expire_unless_asked_for(api):
     assert asked.expires_at == asked.created_at + 7200
 
 
-@on_one_database
+@on_sqlite
 def test_a_file_may_be_as_large_as_the_limit_and_not_a_byte_larger(store, redis_client_url, tmp_path):
     with running_api(store.db, redis_client_url, tmp_path, max_file_bytes=3 * MEBIBYTE) as api:
         filling = b" " * (3 * MEBIBYTE - len(LINES))
@@ -81,7 +82,7 @@ def test_a_file_may_be_as_large_as_the_limit_and_not_a_byte_larger(store, redis_
         assert api.stored() == before
 
 
-@on_one_database
+@on_sqlite
 def test_a_file_over_the_limit_is_refused_before_it_is_all_there(store, redis_client_url, tmp_path):
     with running_api(store.db, redis_client_url, tmp_path, max_file_bytes=MEBIBYTE) as api:
         with sending(api, content_length=10**12) as sender:
@@ -92,7 +93,7 @@ def test_a_file_over_the_limit_is_refused_before_it_is_all_there(store, redis_cl
         wait_until(lambda: api.stored() == [], "the refused file to go")
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("body", [PURPOSE + FILE + END + b" " * (2 * MEBIBYTE), b"\r\n" * MEBIBYTE])
 def test_what_is_not_the_file_counts_too(store, redis_client_url, tmp_path, body):
     """Bytes behind the last boundary and before the first are no way around the limit."""
@@ -116,7 +117,7 @@ def test_a_file_that_was_long_on_its_way_comes_behind_those_that_were_there_befo
     assert [file.id for file in api.sdk().files.list(order="asc", after=seen)] == listed[:1]
 
 
-@on_one_database
+@on_sqlite
 def test_an_upload_that_is_cut_off_leaves_nothing(api):
     with sending(api, content_length=50 * MEBIBYTE) as sender:
         sender.sendall(PURPOSE + part("file", LINES + b"x" * (5 * MEBIBYTE), "a.jsonl"))
@@ -141,7 +142,7 @@ def test_a_file_whose_row_cannot_be_written_is_nobodys_and_left_to_be_tidied_awa
         assert files.needed(session, [left.name]) == set()
 
 
-@on_one_database
+@on_sqlite
 def test_a_folder_that_cannot_be_written_is_no_fault_of_the_client(store, redis_client_url, tmp_path):
     with running_api(store.db, redis_client_url, tmp_path) as api:
         api.settings.files_dir.write_text("a file where the folder should be")
@@ -152,7 +153,7 @@ def test_a_folder_that_cannot_be_written_is_no_fault_of_the_client(store, redis_
     assert refusal(response)["type"] == "service_unavailable_error"
 
 
-@on_one_database
+@on_sqlite
 def test_the_api_answers_others_while_a_large_file_comes_in(api):
     answered = 0
     with ThreadPoolExecutor() as background:
@@ -165,7 +166,7 @@ def test_the_api_answers_others_while_a_large_file_comes_in(api):
     assert answered > 3
 
 
-@on_one_database
+@on_sqlite
 def test_a_client_that_falls_silent_is_not_waited_for(api, monkeypatch):
     monkeypatch.setattr(payloads, "SILENCE_SECONDS", 0.1)
 

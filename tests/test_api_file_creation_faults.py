@@ -3,7 +3,8 @@
 import openai
 import pytest
 
-from tests.api_server import on_one_database, refusal
+from tests.api_server import refusal
+from tests.kinds import on_sqlite
 from tests.multipart_bodies import END, FILE, LINES, MULTIPART, PURPOSE, part
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
@@ -11,7 +12,7 @@ pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 MISSING = "missing_required_parameter"
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("fields", "param", "code"),
     [
@@ -54,7 +55,7 @@ def test_a_field_that_is_wrong_is_named_and_nothing_is_kept(api, fields, param, 
     assert api.stored() == []
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -89,7 +90,7 @@ def test_what_the_batch_will_say_is_not_the_uploads_business(api, content):
     assert api.upload(content).json()["status"] == "processed"
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("body", "param"),
     [
@@ -113,7 +114,7 @@ def test_a_multipart_body_that_is_not_whole_and_right_is_refused(api, body, para
     assert api.stored() == []
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("content_type", "status"),
     [

@@ -3,12 +3,13 @@
 import pytest
 
 from headrace.disk import free_bytes
-from tests.api_server import MEBIBYTE, on_one_database, refusal, running_api, wait_until
+from tests.api_server import MEBIBYTE, refusal, running_api, wait_until
 from tests.half_sent import sending
+from tests.kinds import on_sqlite
 from tests.multipart_bodies import LINES, PURPOSE, part
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
-pytestmark = on_one_database
+pytestmark = on_sqlite
 
 PLENTY = 2**50
 

@@ -11,7 +11,8 @@ from sqlalchemy import update
 
 from headrace.clock import now
 from headrace.store import tables
-from tests.api_server import on_one_database, refusal
+from tests.api_server import refusal
+from tests.kinds import on_sqlite
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
@@ -89,14 +90,14 @@ def test_every_list_begins_at_its_start_when_after_is_empty(api, lists):
     assert api.call("GET", f"/v1/{lists}?after=").json() == whole
 
 
-@on_one_database
+@on_sqlite
 def test_the_list_takes_every_purpose_that_the_sdk_knows(api):
     of_objects = get_args(FileObject.model_fields["purpose"].annotation)
     for purpose in {*get_args(FilePurpose), *of_objects}:
         assert list(api.sdk().files.list(purpose=purpose)) == []
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("query", "param", "code"),
     [
@@ -133,7 +134,7 @@ def test_content_has_a_name_a_length_and_can_be_asked_for_in_ranges(api):
     assert (part.status_code, part.content) == (206, LINES[2:11])
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("asked", "status", "told"),
     [
@@ -153,7 +154,7 @@ def test_a_range_that_cannot_be_is_refused_in_the_envelope(api, asked, status, t
     assert refusal(response)["type"] == "invalid_request_error"
 
 
-@on_one_database
+@on_sqlite
 def test_content_whose_bytes_are_lost_is_not_found(api):
     file = api.upload(LINES).json()
     for path in api.stored():

@@ -8,7 +8,8 @@ from sqlalchemy import text, update
 from headrace.clock import now
 from headrace.settings import Settings
 from headrace.store import tables, workers
-from tests.api_server import DEADLINE_SECONDS, on_one_database, running_api, serving
+from tests.api_server import DEADLINE_SECONDS, running_api, serving
+from tests.kinds import on_sqlite
 from tests.servers import free_port
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
@@ -76,7 +77,7 @@ def test_before_the_first_migration_it_says_what_to_do(database_url, redis_clien
     assert checks["workers"] != "ok"
 
 
-@on_one_database
+@on_sqlite
 def test_it_is_not_ready_without_a_folder_to_write(store, redis_client_url, tmp_path):
     (tmp_path / "files").write_text("a file where the folder should be")
 
@@ -87,7 +88,7 @@ def test_it_is_not_ready_without_a_folder_to_write(store, redis_client_url, tmp_
     assert "HEADRACE_DATA_DIR" in wrong["data_dir"]
 
 
-@on_one_database
+@on_sqlite
 def test_it_is_not_ready_with_less_room_than_a_call_needs(store, redis_client_url, tmp_path):
     with running_api(store.db, redis_client_url, tmp_path, min_free_bytes=10**18) as api:
         status, wrong = ready(api)
@@ -97,7 +98,7 @@ def test_it_is_not_ready_with_less_room_than_a_call_needs(store, redis_client_ur
     assert "make room" in wrong["data_dir"]
 
 
-@on_one_database
+@on_sqlite
 def test_without_redis_it_is_not_ready_and_yet_takes_work_in(store, tmp_path):
     with running_api(store.db, f"redis://127.0.0.1:{free_port()}/0", tmp_path) as api:
         status, wrong = ready(api)

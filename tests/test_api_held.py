@@ -3,7 +3,8 @@
 import pytest
 
 from headrace.states import BatchStatus, JobState
-from tests.api_server import hints, on_one_database, refusal
+from tests.api_server import hints, refusal
+from tests.kinds import on_sqlite
 from tests.scene import AT_MOST, LANE, USAGE, retried, succeeded
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
@@ -45,7 +46,7 @@ def test_a_batch_says_what_it_does_about_ambiguous_calls(api, store, policy):
     assert store.batch_row(batch.id).hold_ambiguous is (policy == "hold")
 
 
-@on_one_database
+@on_sqlite
 def test_retry_is_the_default_and_anything_else_is_refused(api):
     assert api.call("POST", "/v1/batches", json=WANTED).json()["on_ambiguous"] == "retry"
 
@@ -154,7 +155,7 @@ def test_a_job_that_is_not_held_cannot_be_released(api, store):
     assert "queued" in refusal(refused)["message"]
 
 
-@on_one_database
+@on_sqlite
 def test_nobody_releases_what_belongs_to_another_key(api, store, held):
     batch_id, (first, _) = held
     _, stranger = api.new_key()
@@ -164,7 +165,7 @@ def test_nobody_releases_what_belongs_to_another_key(api, store, held):
     assert states(store, batch_id).count(JobState.HELD) == 2
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("body", [{"to": "nowhere"}, [], "queue", {"to": None}])
 def test_a_release_to_nowhere_is_refused(api, store, held, body):
     batch_id, (first, _) = held

@@ -10,8 +10,9 @@ import requests
 from sqlalchemy import func, select, update
 
 from headrace.store import creations, tables
-from tests.api_server import DEADLINE_SECONDS, hints, on_one_database, refusal
+from tests.api_server import DEADLINE_SECONDS, hints, refusal
 from tests.half_sent import sending
+from tests.kinds import on_sqlite
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
@@ -92,7 +93,7 @@ def test_the_same_key_with_another_body_is_a_conflict_that_nobody_repeats(api, p
     assert [one["id"] for one in api.call("GET", path).json()["data"]] == [first]
 
 
-@on_one_database
+@on_sqlite
 def test_another_key_another_path_and_another_owner_have_nothing_to_do_with_it(api):
     _, stranger = api.new_key()
 
@@ -107,7 +108,7 @@ def test_another_key_another_path_and_another_owner_have_nothing_to_do_with_it(a
     assert not any(replayed for _, replayed in map(made, answers))
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\tb"])
 def test_a_key_that_is_none_is_refused(api, store, key):
     assert post(api, "/v1/batches", BATCH, {"idempotency-key": key}).status_code == 400
@@ -192,7 +193,7 @@ def test_the_newest_of_several_is_the_one_that_a_repeat_means(api):
     assert made(post(api, "/v1/batches", BATCH, AGAIN)) == (second, True)
 
 
-@on_one_database
+@on_sqlite
 def test_a_client_that_never_repeats_leaves_nothing_to_remember(api, store):
     made(post(api, "/v1/batches", BATCH, {}))
 

@@ -6,7 +6,8 @@ import pytest
 
 from headrace.states import JobState
 from headrace.store import workers
-from tests.api_server import hints, on_one_database, refusal
+from tests.api_server import hints, refusal
+from tests.kinds import on_sqlite
 from tests.scene import USAGE, failed, retried, succeeded
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
@@ -80,7 +81,7 @@ def test_the_sweep_knows_the_lanes_of_inline_jobs(api, store):
         assert sorted(workers.due_lanes(session)) == ["embedder", "small-model"]
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("body", "param", "code"),
     [
@@ -213,7 +214,7 @@ def test_jobs_are_listed_by_batch_and_by_state(api, store):
     assert listed(state="held") == []
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("query", "status", "param"),
     [
@@ -255,7 +256,7 @@ def test_jobs_of_another_key_and_ids_of_no_job_are_not_found(api, store, method)
     assert store.job(mine).state == JobState.QUEUED
 
 
-@on_one_database
+@on_sqlite
 def test_a_page_of_a_batch_goes_on_behind_one_of_its_own_jobs(api, store):
     batch_id, (inline,) = store.batch(lines=2), store.inline()
 

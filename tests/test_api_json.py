@@ -11,7 +11,8 @@ from anyio import CapacityLimiter
 from api import payloads
 from headrace.bodies import MAX_DEPTH
 from headrace.settings import MEBIBYTE
-from tests.api_server import DEADLINE_SECONDS, on_one_database, refusal
+from tests.api_server import DEADLINE_SECONDS, refusal
+from tests.kinds import on_sqlite
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
@@ -30,7 +31,7 @@ def nested(depth):
     return "[" * depth + "]" * depth
 
 
-@on_one_database
+@on_sqlite
 @both_paths
 @pytest.mark.parametrize("depth", [MAX_DEPTH + 2, 260, 1000, 100_000])
 def test_a_body_that_is_nested_too_deep_is_refused(api, path, depth):
@@ -40,7 +41,7 @@ def test_a_body_that_is_nested_too_deep_is_refused(api, path, depth):
     assert "nested" in refusal(response)["message"] or "JSON" in refusal(response)["message"]
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(("depth", "status"), [(MAX_DEPTH - 1, 200), (MAX_DEPTH, 400)])
 def test_the_body_of_a_request_has_the_same_depth_alone_and_in_a_list(api, depth, status):
     body = f'{{"model": "m", {MESSAGES}, "deep": {nested(depth)}}}'
@@ -51,7 +52,7 @@ def test_the_body_of_a_request_has_the_same_depth_alone_and_in_a_list(api, depth
     assert (alone.status_code, listed.status_code) == (status, status)
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("path", "text", "name"),
     [
@@ -69,14 +70,14 @@ def test_a_name_that_is_twice_in_one_object_is_refused(api, path, text, name):
     assert f"'{name}'" in refusal(response)["message"]
 
 
-@on_one_database
+@on_sqlite
 def test_the_same_name_in_two_objects_is_fine_and_so_is_a_huge_number(api):
     body = f'{{"model": "m", {MESSAGES}, "metadata": {{"model": "x"}}, "n": 1e40, "m": {"9" * 300}}}'
 
     assert post(api, "/v1/jobs", body).status_code == 200
 
 
-@on_one_database
+@on_sqlite
 def test_a_large_body_is_looked_at_in_reasonable_time(api):
     text = ", ".join(f'"name-{number}": {{"a": [{number}], "b": "text"}}' for number in range(200_000))
     began = time.monotonic()
@@ -86,7 +87,7 @@ def test_a_large_body_is_looked_at_in_reasonable_time(api):
     assert time.monotonic() - began < 20
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     "path",
     [
@@ -110,7 +111,7 @@ def test_a_body_that_holds_no_requests_has_a_megabyte_at_most(api, path, sent):
     assert f"{MEBIBYTE} bytes" in refusal(refused)["message"]
 
 
-@on_one_database
+@on_sqlite
 def test_large_bodies_are_parsed_two_at_a_time(api, monkeypatch):
     parsing, most, parsed = 0, [], payloads._parsed
 
@@ -133,7 +134,7 @@ def test_large_bodies_are_parsed_two_at_a_time(api, monkeypatch):
     assert max(most) == 2
 
 
-@on_one_database
+@on_sqlite
 def test_who_waits_too_long_to_have_a_large_body_parsed_is_told_to_come_again(api, monkeypatch):
     monkeypatch.setattr(payloads, "PATIENCE_SECONDS", 0.1)
     monkeypatch.setattr(payloads, "PARSING", CapacityLimiter(1))

@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.api_server import DEADLINE_SECONDS, on_one_database
+from tests.api_server import DEADLINE_SECONDS
+from tests.kinds import on_sqlite
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
-pytestmark = on_one_database
+pytestmark = on_sqlite
 
 
 def answer_to(api, sent):

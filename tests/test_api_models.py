@@ -6,7 +6,8 @@ import requests
 
 from headrace.store import provider_models
 from headrace.store.provider_models import Served
-from tests.api_server import on_one_database, refusal, running_api
+from tests.api_server import refusal, running_api
+from tests.kinds import on_sqlite
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
@@ -85,7 +86,7 @@ def test_while_the_provider_has_told_nothing_any_model_can_be_asked_for(api):
     assert ask_for(api, "org/any").status_code == 200
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("path", ["/v1/models/phi4:14b", "/v1/models/org/any", "/v1/models"])
 def test_a_model_is_not_deleted_here(api, store, path):
     tell(store, "default")
@@ -96,7 +97,7 @@ def test_a_model_is_not_deleted_here(api, store, path):
     assert "DELETE is not allowed" in refusal(response)["message"]
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("path", ["/v1/models/", "/v1/models/%20", "/v1/models/" + "x" * 5000])
 def test_a_name_that_nothing_has_is_not_found(api, path):
     assert refusal(requests.get(api.url + path, headers=bearer(api), timeout=20))["code"] == "model_not_found"

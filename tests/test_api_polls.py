@@ -9,7 +9,8 @@ import pytest
 
 from api.poll_reads import PollReads
 from headrace.store import keys
-from tests.api_server import DEADLINE_SECONDS, on_one_database, refusal
+from tests.api_server import DEADLINE_SECONDS, refusal
+from tests.kinds import on_sqlite
 from tests.scene import retried, succeeded
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
@@ -55,7 +56,7 @@ def test_a_poll_shows_what_was_committed_before_it(api, store):
         assert poll(api, made).json()["request_counts"]["completed"] == finished
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("way", [poll, long_way])
 def test_a_key_that_was_revoked_stops_at_once(api, store, batch_id, way):
     assert way(api, batch_id).status_code == 200
@@ -68,7 +69,7 @@ def test_a_key_that_was_revoked_stops_at_once(api, store, batch_id, way):
     assert refusal(refused)["code"] == "invalid_api_key"
 
 
-@on_one_database
+@on_sqlite
 def test_a_batch_of_another_key_or_none_is_not_found(api, batch_id):
     _, stranger = api.new_key()
 
@@ -77,7 +78,7 @@ def test_a_batch_of_another_key_or_none_is_not_found(api, batch_id):
         assert "No batch found" in refusal(refused)["message"]
 
 
-@on_one_database
+@on_sqlite
 def test_a_poll_without_a_key_is_told_so(api, batch_id):
     refused = poll(api, batch_id, headers={"authorization": ""})
 
@@ -99,7 +100,7 @@ def test_polls_that_come_at_once_are_each_answered_for_their_own_key_and_batch(a
         assert all(pool.map(ask, range(30)))
 
 
-@on_one_database
+@on_sqlite
 def test_a_poll_that_is_given_up_holds_up_none_that_shares_its_read(api, store, batch_id):
     async def one_of_two():
         reads = PollReads()
@@ -111,7 +112,7 @@ def test_a_poll_that_is_given_up_holds_up_none_that_shares_its_read(api, store, 
     assert json.loads(asyncio.run(one_of_two()))["id"] == batch_id
 
 
-@on_one_database
+@on_sqlite
 def test_a_head_of_a_poll_is_answered_without_its_body(api, batch_id):
     answer = api.call("HEAD", f"/v1/batches/{batch_id}")
 

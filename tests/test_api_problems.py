@@ -12,7 +12,8 @@ import requests
 from sqlalchemy import make_url
 
 from headrace.store import keys
-from tests.api_server import DEADLINE_SECONDS, on_one_database, refusal, running_api, wait_until
+from tests.api_server import DEADLINE_SECONDS, refusal, running_api, wait_until
+from tests.kinds import on_sqlite
 from tests.servers import for_psycopg
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
@@ -21,7 +22,7 @@ JSON = {"content-type": "application/json"}
 BATCH = {"input_file_id": "file-1", "endpoint": "/v1/chat/completions", "completion_window": "24h"}
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -57,7 +58,7 @@ def test_a_revoked_key_stops_at_once(api, store):
         api.sdk().files.list()
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
@@ -83,7 +84,7 @@ def test_a_route_that_is_not_there_has_an_envelope_too(api, method, path, status
     assert ("allow" in response.headers) == (status == 405)
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("path", ["/v1/batches", "/v1/jobs"])
 @pytest.mark.parametrize(
     "body",
@@ -96,7 +97,7 @@ def test_a_body_that_is_no_json_is_refused(api, path, body):
     refusal(response)
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("path", ["/v1/batches", "/v1/jobs"])
 def test_a_body_that_is_not_said_to_be_json_is_refused(api, path):
     response = api.call("POST", path, data={"a": "b"})
@@ -105,7 +106,7 @@ def test_a_body_that_is_not_said_to_be_json_is_refused(api, path):
     assert "application/x-www-form-urlencoded" in refusal(response)["message"]
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON", None])
 def test_json_may_be_announced_in_any_way(api, kind):
     body = json.dumps(BATCH).encode()
@@ -113,7 +114,7 @@ def test_json_may_be_announced_in_any_way(api, kind):
     assert api.call("POST", "/v1/batches", data=body, headers={"content-type": kind}).status_code == 200
 
 
-@on_one_database
+@on_sqlite
 def test_a_body_may_be_as_large_as_the_limit_and_not_a_byte_larger(store, redis_client_url, tmp_path):
     with running_api(store.db, redis_client_url, tmp_path, max_body_bytes=100_000) as api:
         body = json.dumps(BATCH).encode().ljust(100_000)

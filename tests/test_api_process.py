@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.api_server import DEADLINE_SECONDS, MEBIBYTE, on_one_database, wait_until
+from tests.api_server import DEADLINE_SECONDS, MEBIBYTE, wait_until
+from tests.kinds import on_sqlite
 from tests.multipart_bodies import END, LINES, MULTIPART, PURPOSE, part
 from tests.servers import free_port
 
@@ -54,7 +55,7 @@ def peak_bytes(pid):
     return int(line.split()[1]) * 1024
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="it reads /proc")
 def test_the_memory_stays_flat_while_a_large_file_comes_in(api, tmp_path):
     """A process of its own, started as in production, so that its memory is its own too."""
@@ -76,7 +77,7 @@ def test_the_memory_stays_flat_while_a_large_file_comes_in(api, tmp_path):
         assert peak_bytes(pid) - before < 12 * MEBIBYTE
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="it reads /proc")
 def test_the_memory_stays_flat_while_a_part_comes_in_and_a_file_is_made_of_it(api, tmp_path):
     with production(api, tmp_path) as (url, pid):

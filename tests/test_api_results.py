@@ -5,7 +5,8 @@ import json
 import pytest
 
 from headrace.states import JobState
-from tests.api_server import on_one_database, refusal
+from tests.api_server import refusal
+from tests.kinds import on_sqlite
 from tests.scene import failed, succeeded
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
@@ -86,7 +87,7 @@ def test_a_cursor_past_the_end_waits_where_it_is(api, store):
     assert read(api, store.batch(), after=99) == ([], 99, False)
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     "query", ["after=-1", "after=x", "after=9999999999999999999999", "limit=0", "limit=10001"]
 )

@@ -10,8 +10,9 @@ from sqlalchemy import update
 from api import upload_rows
 from headrace.clock import now
 from headrace.store import tables
-from tests.api_server import MEBIBYTE, on_one_database, refusal, running_api, wait_until
+from tests.api_server import MEBIBYTE, refusal, running_api, wait_until
 from tests.half_sent import sending
+from tests.kinds import on_sqlite
 from tests.multipart_bodies import END, MULTIPART, PURPOSE, part
 from tests.uploading import LINES, announce, begun, cancel, complete, names, part_of, send
 
@@ -34,7 +35,7 @@ def expire(store):
         session.execute(update(tables.uploads).values(expires_at=now() - timedelta(seconds=1)))
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("change", "param", "code"),
     [
@@ -62,7 +63,7 @@ def test_an_announcement_that_is_wrong_is_refused_by_name(api, change, param, co
     assert refused(announce(api, **change)) == (param, code)
 
 
-@on_one_database
+@on_sqlite
 def test_a_file_that_is_too_large_is_refused_when_it_is_announced(store, redis_client_url, tmp_path):
     limits = {"max_file_bytes": 1000, "max_upload_bytes": 5000}
     with running_api(store.db, redis_client_url, tmp_path, **limits) as api:
@@ -139,7 +140,7 @@ def test_parts_that_are_not_those_of_the_upload_are_refused(api, choose, words):
     assert complete(api, upload_id, [mine]).status_code == 200
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("data", [LINES + b"\n", LINES[:-1]])
 def test_parts_with_more_or_fewer_bytes_than_were_announced_are_refused(api, data):
     upload_id = begun(api)
@@ -150,7 +151,7 @@ def test_parts_with_more_or_fewer_bytes_than_were_announced_are_refused(api, dat
     assert str(len(data)) in refusal(response)["message"]
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("md5", ["0" * 32, "", "no md5"])
 def test_a_file_with_another_md5_is_refused_and_may_be_completed_all_the_same(api, md5):
     upload_id = begun(api)
@@ -171,7 +172,7 @@ def test_a_completed_upload_is_not_completed_of_other_parts(api):
     assert refused(complete(api, upload_id, [two, one])) == ("part_ids", "invalid_value")
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("data", [b"", b"not json\n", b"\n" + LINES])
 def test_what_cannot_be_a_batch_input_is_refused_as_if_it_came_whole(api, data):
     whole = api.upload(data)
@@ -183,7 +184,7 @@ def test_what_cannot_be_a_batch_input_is_refused_as_if_it_came_whole(api, data):
     assert refusal(response)["message"] == refusal(whole)["message"]
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("body", "param", "code"),
     [
@@ -201,7 +202,7 @@ def test_a_part_that_is_not_whole_and_right_is_refused(api, body, param, code):
     assert names(api) == set()
 
 
-@on_one_database
+@on_sqlite
 def test_an_upload_has_so_many_parts_and_not_one_more(api, monkeypatch):
     monkeypatch.setattr("api.uploads.MAX_PARTS", 2)
     upload_id = begun(api)
@@ -237,7 +238,7 @@ def test_a_part_that_comes_while_its_upload_ends_leaves_nothing(api):
     assert names(api) == set()
 
 
-@on_one_database
+@on_sqlite
 def test_a_part_that_is_cut_off_leaves_nothing(api):
     path = f"/v1/uploads/{begun(api)}/parts"
     with sending(api, content_length=50 * MEBIBYTE, path=path) as sender:
@@ -247,7 +248,7 @@ def test_a_part_that_is_cut_off_leaves_nothing(api):
     wait_until(lambda: api.stored() == [], "the half part to go")
 
 
-@on_one_database
+@on_sqlite
 def test_parts_and_their_file_are_refused_while_the_disk_is_short(store, redis_client_url, tmp_path):
     with running_api(store.db, redis_client_url, tmp_path) as api:
         upload_id = begun(api)
@@ -263,7 +264,7 @@ def test_parts_and_their_file_are_refused_while_the_disk_is_short(store, redis_c
         assert complete(api, upload_id, [part_id]).status_code == 200
 
 
-@on_one_database
+@on_sqlite
 def test_a_file_that_there_is_no_room_for_is_not_begun(store, redis_client_url, tmp_path):
     """Its part is a pipe here, which would never be read to its end."""
     with running_api(store.db, redis_client_url, tmp_path, min_free_bytes=0) as api:
@@ -277,7 +278,7 @@ def test_a_file_that_there_is_no_room_for_is_not_begun(store, redis_client_url, 
             assert complete(api, upload_id, [part_id]).status_code == 503
 
 
-@on_one_database
+@on_sqlite
 def test_a_part_whose_bytes_are_away_is_waited_for(api):
     upload_id = begun(api)
     part_id = part_of(api, upload_id, LINES)

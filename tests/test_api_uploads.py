@@ -11,7 +11,7 @@ from sqlmodel import select
 from headrace.clock import now
 from headrace.models import UploadPart
 from headrace.store import tables
-from tests.api_server import on_one_database
+from tests.kinds import on_sqlite
 from tests.uploading import LINES, begun, cancel, complete, content, names, part_of, send
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
@@ -104,7 +104,7 @@ def test_the_files_life_is_as_asked_for_or_as_that_of_any_file(api):
     assert lives == [7200, 30 * DAY_SECONDS, None, 7200]
 
 
-@on_one_database
+@on_sqlite
 def test_an_empty_file_needs_no_part(api):
     upload_id = begun(api, 0, purpose="user_data")
 
@@ -113,7 +113,7 @@ def test_an_empty_file_needs_no_part(api):
     assert (file["bytes"], content(api, file["id"])) == (0, b"")
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("shown", [str.upper, str.lower])
 def test_the_md5_is_that_of_the_whole_file_however_it_is_written(api, shown):
     upload_id = begun(api, purpose="user_data")
@@ -176,7 +176,7 @@ def test_a_completed_upload_may_be_asked_for_again_behind_its_time(api, store):
     assert (again["status"], again["file"]) == ("completed", first["file"])
 
 
-@on_one_database
+@on_sqlite
 def test_a_part_may_have_64_mebibytes(api):
     data = b"\0" * 67_108_864
     upload_id = begun(api, len(data), purpose="user_data")

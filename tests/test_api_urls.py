@@ -6,12 +6,13 @@ import pytest
 
 from api.request_ids import RequestIds
 from headrace.bodies import ENDPOINTS
-from tests.api_server import on_one_database, refusal
+from tests.api_server import refusal
+from tests.kinds import on_sqlite
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("path", ENDPOINTS)
 def test_who_wants_a_completion_at_once_is_told_to_send_a_job(api, path):
     error = refusal(api.call("POST", path, json={"model": "a", "messages": []}))
@@ -20,7 +21,7 @@ def test_who_wants_a_completion_at_once_is_told_to_send_a_job(api, path):
     assert "runs completions as jobs: POST /v1/jobs, or a batch of lines with this url." in error["message"]
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("path", ["/v1/moderations", "/v1/images/generations"])
 def test_who_wants_what_we_do_not_run_is_told_what_we_do(api, path):
     response = api.call("POST", path, json={"input": "a"})
@@ -31,7 +32,7 @@ def test_who_wants_what_we_do_not_run_is_told_what_we_do(api, path):
     assert all(endpoint in error["message"] for endpoint in ENDPOINTS)
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
@@ -63,7 +64,7 @@ def test_head_is_get_without_its_body(api):
             assert head.headers[name] == got.headers[name]
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     "path",
     ["/v1/files/", "/v1/batches/", "/v1//files", "/V1/files", "/v1/files/file-1/", "/v1/jobs/?limit=1"],
@@ -102,7 +103,7 @@ def test_parameters_that_we_do_not_know_are_ignored_and_the_last_of_several_coun
         assert api.call("GET", f"{path}?{query}").status_code == 200
 
 
-@on_one_database
+@on_sqlite
 def test_an_id_that_a_client_gives_its_request_is_not_ours(api):
     response = api.call("GET", "/v1/models", headers={"x-request-id": "req_mine"})
 

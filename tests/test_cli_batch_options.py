@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 
 from headrace.simulator import SimulatorConfig, SimulatorProcess
-from tests.api_server import on_one_database
 from tests.commands import headrace, in_process
+from tests.kinds import on_sqlite
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
@@ -22,7 +22,7 @@ def command(api, tmp_path, monkeypatch, capfd):
     return partial(in_process, monkeypatch, capfd, "submit", "prompts.txt", "--model", "m")
 
 
-@on_one_database
+@on_sqlite
 def test_what_the_options_say_is_what_the_batch_has(command, store):
     status, batch_id, _ = command("--window", "90m", "--priority", "-7", "--invalid-lines", "skip")
 
@@ -31,7 +31,7 @@ def test_what_the_options_say_is_what_the_batch_has(command, store):
     assert (row.completion_window, row.priority, row.skip_invalid) == ("90m", -7, True)
 
 
-@on_one_database
+@on_sqlite
 def test_without_options_the_batch_is_as_the_contract_has_it(command, store):
     row = store.batch_row(command()[1].strip())
 
@@ -39,7 +39,7 @@ def test_without_options_the_batch_is_as_the_contract_has_it(command, store):
     assert row.hold_ambiguous is False
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("option", "value", "told"),
     [

@@ -5,7 +5,6 @@ import threading
 import time
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import text, update
 
 from headrace import clock, migrations
@@ -16,11 +15,10 @@ from headrace.store import tables
 from tests import servers
 from tests.commands import in_process
 from tests.doctoring import KEY, only
+from tests.kinds import on_sqlite
 from tests.listener import listening
 
 pytest_plugins = ["tests.databases", "tests.doctor_fixtures"]
-
-on_one_database = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 
 
 def test_all_is_well(surroundings, store, monkeypatch, capfd):  # noqa: ARG001
@@ -44,7 +42,7 @@ def test_all_is_well(surroundings, store, monkeypatch, capfd):  # noqa: ARG001
     assert KEY not in said
 
 
-@on_one_database
+@on_sqlite
 def test_what_is_wrong_comes_with_what_to_do(surroundings, store, monkeypatch, capfd):  # noqa: ARG001
     monkeypatch.setenv("HEADRACE_PROVIDER_KEY", "sk-another")
 
@@ -87,7 +85,7 @@ def test_a_database_that_takes_no_writes(doctor, postgresql_database_url):
     assert "HEADRACE_DATABASE_URL at the primary" in findings[0]["advice"]
 
 
-@on_one_database
+@on_sqlite
 def test_a_database_that_does_not_answer(doctor):
     nowhere = f"postgresql://nobody:secret-word@127.0.0.1:{servers.free_port()}/headrace"
 
@@ -111,7 +109,7 @@ def test_no_worker_lives(doctor, store):
     assert "celery -A worker worker" in advice
 
 
-@on_one_database
+@on_sqlite
 def test_a_worker_on_a_host_with_a_wrong_clock_is_known_by_its_counter(doctor, store):
     row = tables.workers.c
     done = threading.Event()
@@ -155,7 +153,7 @@ def test_held_jobs_are_counted(doctor, store):
     assert (status, only(findings)[:3]) == (0, ("jobs", "warning", "2 are held and wait for a decision"))
 
 
-@on_one_database
+@on_sqlite
 def test_a_check_that_hangs_holds_up_no_other(surroundings, store, simulator):  # noqa: ARG001
     done = threading.Event()
     with listening(lambda _: done.wait(30)) as address:
@@ -169,7 +167,7 @@ def test_a_check_that_hangs_holds_up_no_other(surroundings, store, simulator):  
     assert 3 <= took < 9
 
 
-@on_one_database
+@on_sqlite
 def test_settings_that_make_no_sense_are_findings_too(doctor, tmp_path):
     (tmp_path / "headrace.toml").write_text("[quotas.q]\nprovider = 'nobody'\n[providers]\n")
 

@@ -14,11 +14,10 @@ from headrace.doctor import Level, clocks
 from headrace.doctor.provider import look_at_provider
 from tests import servers
 from tests.doctoring import KEY, only
+from tests.kinds import on_sqlite
 from tests.listener import listening
 
 pytest_plugins = ["tests.databases", "tests.doctor_fixtures"]
-
-on_one_database = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,7 @@ def spoilt(own_valkey):
     return spoilt
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -66,7 +65,7 @@ def test_a_broker_that_is_not_set_right(doctor, spoilt, settings, words):
     assert words[1] in found["advice"]
 
 
-@on_one_database
+@on_sqlite
 def test_a_broker_that_became_a_replica(doctor, spoilt):
     with spoilt() as (url, client):
         client.replicaof("127.0.0.1", servers.free_port())
@@ -78,7 +77,7 @@ def test_a_broker_that_became_a_replica(doctor, spoilt):
     assert any("read-only replica" in what for what in found)
 
 
-@on_one_database
+@on_sqlite
 def test_a_broker_that_is_not_there(doctor):
     status, findings = doctor(redis_url=f"redis://127.0.0.1:{servers.free_port()}/0")
 
@@ -87,7 +86,7 @@ def test_a_broker_that_is_not_there(doctor):
     assert [finding["subject"] for finding in findings] == ["broker", "beat", "clock"]
 
 
-@on_one_database
+@on_sqlite
 def test_without_beat_there_is_a_warning(doctor, redis_client_url):
     with redis.Redis.from_url(redis_client_url) as client:
         client.delete(BEAT_KEY)
@@ -97,7 +96,7 @@ def test_without_beat_there_is_a_warning(doctor, redis_client_url):
     assert (status, only(findings)[:2]) == (0, ("beat", "warning"))
 
 
-@on_one_database
+@on_sqlite
 def test_a_clock_that_is_wrong(doctor, monkeypatch):
     monkeypatch.setattr(clocks, "host", lambda: clock.host() - timedelta(hours=1))
 
@@ -109,7 +108,7 @@ def test_a_clock_that_is_wrong(doctor, monkeypatch):
     assert "NTP" in advice
 
 
-@on_one_database
+@on_sqlite
 def test_a_folder_that_cannot_be_written(doctor, tmp_path):
     (tmp_path / "file").write_text("where a folder should be")
 
@@ -121,7 +120,7 @@ def test_a_folder_that_cannot_be_written(doctor, tmp_path):
     assert "HEADRACE_DATA_DIR" in advice
 
 
-@on_one_database
+@on_sqlite
 def test_a_folder_that_is_missing_is_told_and_not_made(doctor, tmp_path):
     status, findings = doctor(data_dir=tmp_path / "some/where")
 
@@ -132,7 +131,7 @@ def test_a_folder_that_is_missing_is_told_and_not_made(doctor, tmp_path):
     assert not (tmp_path / "some").exists()
 
 
-@on_one_database
+@on_sqlite
 def test_a_database_that_is_missing_is_told_and_not_made(doctor, tmp_path):
     status, findings = doctor(database_url=f"sqlite:///{tmp_path}/some/where.db", data_dir=tmp_path / "some")
 
@@ -145,7 +144,7 @@ def test_a_database_that_is_missing_is_told_and_not_made(doctor, tmp_path):
     assert not (tmp_path / "some").exists()
 
 
-@on_one_database
+@on_sqlite
 def test_a_disk_with_less_room_than_wanted(doctor):
     status, findings = doctor(min_free_bytes=10**18)
 
@@ -158,7 +157,7 @@ def test_a_disk_with_less_room_than_wanted(doctor):
     assert "where the database lies" in findings[0]["what"]
 
 
-@on_one_database
+@on_sqlite
 def test_answers_that_wait_in_the_spool(doctor, tmp_path):
     spool = tmp_path / "data/spool"
     spool.mkdir(parents=True)
@@ -176,7 +175,7 @@ def test_answers_that_wait_in_the_spool(doctor, tmp_path):
     ]
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("url", "key", "word"),
     [
@@ -198,7 +197,7 @@ def test_a_provider_that_cannot_be_used(doctor, simulator, url, key, word):
     assert key not in what
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize("key", ["sk-of\r\ntwo", "sk-of two", "sk-…"])
 def test_a_key_that_cannot_be_one_is_named_and_not_shown(doctor, key):
     status, findings = doctor(provider_key=key)
@@ -222,12 +221,12 @@ def test_a_request_that_cannot_be_made_is_named_by_its_kind_alone(simulator, key
     )
 
 
-@on_one_database
+@on_sqlite
 def test_a_provider_without_a_list_of_models_is_fine(doctor, simulator):
     assert doctor(provider_url=simulator.base_url.replace("/v1", "/other/v1")) == (0, [])
 
 
-@on_one_database
+@on_sqlite
 def test_openai_without_a_key(doctor, monkeypatch):
     monkeypatch.delenv("HEADRACE_PROVIDER_URL")
     monkeypatch.delenv("HEADRACE_PROVIDER_KEY")

@@ -8,6 +8,7 @@ from sqlalchemy import make_url, text
 from headrace.ids import new_id
 from headrace.store import tables
 from tests.doctoring import only
+from tests.kinds import on_postgresql
 
 pytest_plugins = ["tests.databases", "tests.doctor_fixtures"]
 
@@ -78,7 +79,7 @@ def test_a_lock_that_is_not_given_back(doctor, store, locking, said):
     assert took < PATIENCE_SECONDS
 
 
-@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+@on_postgresql
 @pytest.mark.parametrize(
     ("rights", "sequences", "lacking"),
     [

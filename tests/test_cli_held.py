@@ -6,12 +6,12 @@ from functools import partial
 import pytest
 
 from headrace.states import JobState
-from tests.api_server import on_one_database
 from tests.commands import in_process
+from tests.kinds import on_sqlite
 from tests.scene import AT_MOST, retried
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
-pytestmark = on_one_database
+pytestmark = on_sqlite
 
 
 @pytest.fixture

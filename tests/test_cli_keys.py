@@ -54,6 +54,26 @@ def test_a_key_is_shown_once_listed_without_its_secret_and_revoked_once(headrace
         assert keys.find(session, secret) is None
 
 
+def test_an_admin_key_is_told_by_its_secret_and_in_the_list(headrace, database):
+    headrace("migrate")
+
+    _, secret, _ = headrace("keys", "create", "bookkeeping", "--admin")
+    headrace("keys", "create", "team")
+
+    assert secret.startswith("hr-admin-")
+    with database.read() as session:
+        admin = keys.find(session, secret.strip())
+        assert admin is not None
+        assert admin.is_admin
+        assert [key.is_admin for key in keys.list_all(session)] == [True, False]
+    _, listed, _ = headrace("keys", "list")
+    assert [("admin" in line, admin.id in line) for line in listed.splitlines() if "key_" in line] == [
+        (True, True),
+        (False, False),
+    ]
+    assert secret.strip() not in listed
+
+
 def test_without_tables_it_says_what_to_do(headrace):
     told = "error: the database has not the schema of this version: run `headrace migrate`\n"
 

@@ -7,12 +7,13 @@ import pytest
 from headrace.files import path_of
 from headrace.settings import MEBIBYTE, Settings
 from headrace.states import BatchStatus
-from tests.api_server import on_one_database, refusal
+from tests.api_server import refusal
 from tests.batch_input import INPUT, given, ingesting, many
+from tests.kinds import on_sqlite
 from tests.multipart_bodies import END, LINES, MULTIPART, PURPOSE, part
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures", "tests.hints"]
-pytestmark = [pytest.mark.slow, on_one_database]
+pytestmark = [pytest.mark.slow, on_sqlite]
 
 
 def form_with(size):

@@ -5,6 +5,7 @@ from sqlalchemy import func, select
 from headrace.store import tables
 from tests.batch_input import many
 from tests.invariants import check
+from tests.kinds import each_database_in_faults
 from tests.simulated import eventually
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
@@ -13,6 +14,7 @@ OPEN_SECONDS = 0.4
 CLOCK_SECONDS = 0.1  # two processes' views of the database's time
 
 
+@each_database_in_faults
 def test_no_call_is_made_before_its_departure_is_committed(plant):
     """Each transaction of the worker stays open for a while between its last statement and its COMMIT."""
     witness = plant.provider(latency_ms=1)

@@ -2,12 +2,11 @@
 
 import time
 
-import pytest
-
 from headrace.states import JobState, Outcome
 from tests.away import attempts_away
 from tests.batch_input import many
 from tests.invariants import check
+from tests.kinds import each_database_in_faults, on_sqlite
 from tests.refusing import refusing
 from tests.simulated import eventually
 from tests.witness import attempts_of
@@ -15,6 +14,7 @@ from tests.witness import attempts_of
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
 
+@each_database_in_faults
 def test_one_departure_that_is_refused_holds_up_no_other(plant):
     witness = plant.provider()
     with refusing(plant.store.db, "INSERT", "attempts", "NEW.number = 1 AND NEW.job_id % 10 = 3"):
@@ -29,7 +29,7 @@ def test_one_departure_that_is_refused_holds_up_no_other(plant):
     assert (account.calls, account.attempts) == (20, 20)
 
 
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+@on_sqlite
 def test_calls_whose_time_passed_while_the_database_was_away_get_a_new_one(plant):
     """Else they would be made all at once when it is back, above the limit."""
     witness = plant.provider()

@@ -28,6 +28,9 @@ from tests.simulated import eventually
 from tests.witness import Witness, assert_explained, attempts_of, tokens_of
 
 on_sqlite = pytest.mark.parametrize("mill", ["sqlite"], indirect=True)
+each_database_in_faults = pytest.mark.parametrize(
+    "mill", ["sqlite", pytest.param("postgresql", marks=pytest.mark.faults)], indirect=True
+)
 
 FINAL = ("completed", "failed", "expired", "cancelled")
 TIMEOUT_SECONDS = 8.0
@@ -191,6 +194,7 @@ ENDS = {
 
 
 @pytest.mark.slow
+@each_database_in_faults
 def test_errors_timeouts_and_cut_answers_are_retried_and_explained(mill):
     count = mill.many(200)
 
@@ -210,6 +214,7 @@ def test_errors_timeouts_and_cut_answers_are_retried_and_explained(mill):
 
 
 @pytest.mark.slow
+@each_database_in_faults
 def test_a_killed_worker_and_a_killed_valkey_cost_at_most_the_calls_in_flight(mill):
     count = mill.many(2000)
     batch = mill.submit(chats("quick", count))
@@ -235,6 +240,7 @@ def test_a_killed_worker_and_a_killed_valkey_cost_at_most_the_calls_in_flight(mi
 
 
 @pytest.mark.slow
+@each_database_in_faults
 def test_a_cancelled_batch_makes_no_more_calls_and_accounts_for_the_rest(mill):
     count = 300
     batch = mill.submit(chats("slow", count))

@@ -18,6 +18,7 @@ from headrace.states import BatchStatus, JobState
 from headrace.store import batches, jobs, reading, tables
 from tests.batch_input import given, ingesting, line, many
 from tests.invariants import check_rows
+from tests.kinds import each_database_in_faults
 from tests.scene import LANE, new_job, succeeded
 from worker.finalise import finalise
 from worker.slices import MOST_LINES
@@ -210,6 +211,7 @@ def undisturbed(store, settings):
     return sorted(fates(store, batch_id))
 
 
+@each_database_in_faults
 @pytest.mark.parametrize(
     "where", ["before-commit=kill@2", "before-commit=kill@4", "after-commit=kill@2", "after-commit=kill@3"]
 )

@@ -16,12 +16,12 @@ from headrace.store import batches, reading, tables
 from tests.invariants import Cancelled, Violated, check, check_rows
 from tests.pace import Limits
 from tests.scene import USAGE, WORKER, failed, retried, snoozed, succeeded
-from tests.witness import Call, tokens_of
+from tests.witness import ALL_TOKENS, Call, tokens_of
 
 pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 
-BILL = tokens_of([USAGE])
+BILL = tokens_of([USAGE], ALL_TOKENS)
 
 
 class Told(list[Call]):

@@ -10,6 +10,7 @@ from headrace.bodies import ENDPOINTS, MAX_DEPTH, MAX_NAME_CHARACTERS, Fault, bo
 from headrace.exact_json import dumps
 from headrace.lines import Request, check_request, parse_line
 from headrace.store.jobs import NewJob
+from headrace.tags import TagSets
 from headrace.tokens import PREAMBLE_AT_MOST, bound_of_text
 from tests.any_json import ANY_JSON, PATIENTLY
 from tests.exactly import ODD_NUMBERS
@@ -211,7 +212,7 @@ def test_a_body_may_be_nested_as_deep_as_allowed_and_no_deeper():
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_embeddings_complete_nothing(endpoint):
-    job = Request(None, endpoint, "m", {"model": "m", "input": "text"}).job(1)
+    job = Request(None, endpoint, "m", {"model": "m", "input": "text"}).job(1, TagSets())
 
     assert job.completion_cap == (0 if endpoint == "/v1/embeddings" else None)
     assert job.open_answers == (0 if endpoint == "/v1/embeddings" else 1)

@@ -27,7 +27,7 @@ def test_schemathesis_finds_nothing_that_the_document_does_not_say(api, store, t
     ran = subprocess.run(
         [*command, "run", f"{api.url}/openapi.json", *options],
         cwd=tmp_path,
-        env={**os.environ, "HEADRACE_KEY": api.secret},
+        env={**os.environ, "HEADRACE_KEY": api.secret, "HEADRACE_ADMIN_KEY": api.new_key(is_admin=True)[1]},
         check=False,
         capture_output=True,
         text=True,

@@ -10,6 +10,7 @@ from headrace.simulator import SimulatorConfig, SimulatorProcess
 from headrace.store import provider_models
 from headrace.store.provider_models import Served
 from tests.batch_input import many
+from tests.kinds import each_database_in_faults, on_sqlite
 from tests.refusing import refusing
 from tests.simulated import FAST, eventually
 from tests.sweepers import Clock
@@ -19,7 +20,6 @@ from worker.stopping import StopFlag
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
 OLD = [Served("gone", 5, "somebody")]
-on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 
 
 def known(store, provider="default"):
@@ -37,6 +37,7 @@ def named(*names):
     return [Served(name, 1_750_000_000, "headrace") for name in names]
 
 
+@each_database_in_faults
 def test_soon_after_its_start_a_worker_knows_what_its_provider_serves(plant):
     tell(plant.store, "default", OLD)
     tell(plant.store, "another", OLD)

@@ -9,7 +9,7 @@ from tests.named_tests import ROOT, is_there, named_tests
 PAGE = (ROOT / "docs/reliability.md").read_text()
 ROWS = re.findall(r"^\| (\d+) \| .+ \| (.+) \| (.+) \| .+ \|$", PAGE, re.M)
 NAMED = {each for _, tests, _ in ROWS for each in named_tests(tests)}
-LONG = re.compile(r"mark\.faults|@each_database_in_faults")
+LONG = re.compile(r"mark\.faults|@each_database_in_faults|@postgresql_in_ci")
 RUNS = {"CI", "`make faults`", "CI, `make faults`", "-"}
 
 

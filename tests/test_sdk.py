@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 SUITE = ROOT / "tests/sdk"
 OLD = ("1.109.1", "2.54.0")
 (NEWEST,) = re.findall(r"^openai==(\S+)", (ROOT / "requirements-dev.txt").read_text(), re.M)
+NOT_YET = {"1.109.1": ("test_organization.py",)}  # it has no `client.admin`
 DEADLINE_SECONDS = 600.0
 
 
@@ -52,7 +53,7 @@ def test_the_sdk_finds_its_api_here(headrace, version, tmp_path):
     (suite,) = ElementTree.parse(report).getroot()
     ended = {how: int(suite.attrib[how]) for how in ("tests", "failures", "errors", "skipped")}
     assert ended == {"tests": ended["tests"], "failures": 0, "errors": 0, "skipped": 0}
-    assert ended["tests"] >= 2 * _written()  # each of them sync and async, some with several cases
+    assert ended["tests"] >= 2 * _written(version)  # each of them sync and async, some with several cases
     assert {each.attrib["name"]: each.attrib["value"] for each in suite.iter("property")} == {
         "openai": version
     }
@@ -78,6 +79,7 @@ def _environment(version: str, headrace: Rig) -> dict[str, str]:
         "SDK_TEST_URL": headrace.url,
         "SDK_TEST_KEY": headrace.new_key(),
         "SDK_TEST_SHELF_KEY": headrace.shelf_key,
+        "SDK_TEST_ADMIN_KEY": headrace.admin_key,
     }
 
 
@@ -89,7 +91,8 @@ def _installed(version: str) -> Path:
     return folder
 
 
-def _written() -> int:
-    trees = [ast.parse(path.read_text()) for path in SUITE.glob("test_*.py")]
+def _written(version: str) -> int:
+    paths = [path for path in SUITE.glob("test_*.py") if path.name not in NOT_YET.get(version, ())]
+    trees = [ast.parse(path.read_text()) for path in paths]
     names = [node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     return sum(name.startswith("test_") for name in names)

@@ -6,13 +6,14 @@ import pytest
 
 from headrace.store import workers
 from headrace.usage import NO_USAGE
+from tests.kinds import on_sqlite
 from tests.scene import WORKER, failed, retried, snoozed, succeeded
 from tests.soak.calls import Reasons, unexplained_ends
 from tests.soak.processes import Struck
 from tests.witness import Call
 
 pytest_plugins = ["tests.databases"]
-pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 LEASE_SECONDS = 12.0
 QUIET = Reasons([], LEASE_SECONDS, [])

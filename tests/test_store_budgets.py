@@ -10,6 +10,8 @@ from headrace.clock import now
 from headrace.periods import begins
 from headrace.pricing import Price, Rates
 from headrace.states import JobState, Period
+from headrace.store import pausing
+from headrace.store.accounts import BatchAccount
 from headrace.store.admission import BUDGET_USED_UP, PRICE_UNKNOWN
 from headrace.usage import NO_USAGE
 from tests.budgeting import closed, hold, limit_batch, limit_key, percents, standing, sweep
@@ -91,7 +93,6 @@ def test_at_the_end_of_its_budget_a_batch_is_held_with_the_reason(priced):
     batch = priced.batch_row(batch_id)
     assert batch.cost_nanos == 4 * COST
     assert batch.cost_nanos + MOST > batch.budget_nanos
-    assert "budget" in batch.notice
     assert percents(priced, batch_id)[-1] == 100
 
 
@@ -268,3 +269,72 @@ def test_a_period_begins_at_midnight_or_with_its_month():
     assert datetime.fromtimestamp(day, UTC) == datetime(2026, 11, 22, tzinfo=UTC)
     assert datetime.fromtimestamp(month, UTC) == datetime(2026, 11, 1, tzinfo=UTC)
     assert begins(Period.TOTAL, at) == 0
+
+
+def test_held_jobs_go_on_though_another_call_left_before_the_sweep_saw_the_raise(priced):
+    batch_id = priced.batch(lines=3)
+    limit_batch(priced, batch_id, MOST)
+    assert spend_all(priced, batch_id) == 1
+    sweep(priced)
+    (first, *_) = (job for job in priced.jobs(batch_id) if job.state == JobState.HELD)
+    limit_batch(priced, batch_id, 100 * MOST)
+    priced.unhold(first.id)
+
+    assert len(priced.fly()) == 1
+
+    assert sweep(priced) == (0, 1)
+    assert closed(priced) == []
+
+
+def test_a_budget_that_closes_again_while_its_jobs_are_queued_stays_marked(priced):
+    batch_id = priced.batch(lines=4)
+    limit_batch(priced, batch_id, MOST)
+    assert spend_all(priced, batch_id) == 1
+    sweep(priced)
+    limit_batch(priced, batch_id, MOST + COST)
+    account, before = BatchAccount(batch_id), now()
+    with priced.db.begin() as session:
+        pausing.resume(session, account, before, 1000)
+    assert spend_all(priced, batch_id) == 1
+
+    with priced.db.begin() as session:
+        assert not pausing.reopen(session, account)
+
+    sweep(priced)
+    limit_batch(priced, batch_id, 100 * MOST)
+    assert sweep(priced) == (0, 2)
+
+
+def test_a_key_s_budget_that_is_taken_away_lets_its_jobs_go_on(priced):
+    limit_key(priced, Period.DAY, 0)
+    priced.batch(lines=3)
+    assert priced.fly() == []
+    sweep(priced)
+
+    limit_key(priced, Period.DAY, None)
+
+    assert sweep(priced) == (0, 3)
+    assert closed(priced) == []
+    assert len(priced.fly()) == 3
+    limit_key(priced, Period.DAY, 3 * MOST)
+    assert standing(priced, Period.DAY).reserved_nanos == 3 * MOST
+
+
+def test_what_two_budgets_held_goes_on_when_both_have_room(priced):
+    batch_id, other_id = priced.batch(lines=2), priced.batch(lines=2)
+    limit_batch(priced, batch_id, 0)
+    assert len(priced.fly(2)) == 0
+    limit_key(priced, Period.TOTAL, 0)
+    assert priced.fly() == []
+
+    limit_batch(priced, batch_id, 100 * MOST)
+    assert sweep(priced) == (0, 0)
+    limit_batch(priced, batch_id, 0)
+    limit_key(priced, Period.TOTAL, 100 * MOST)
+    assert sweep(priced) == (0, 2)
+
+    assert states(priced, batch_id) == ["held", "held"]
+    assert states(priced, other_id) == ["queued", "queued"]
+    limit_batch(priced, batch_id, None)
+    assert sweep(priced) == (0, 2)
+    assert len(priced.fly()) == 4

@@ -10,13 +10,14 @@ from headrace.states import JobState
 from headrace.store import jobs, landings, tables
 from headrace.store.among import among
 from headrace.store.bulk_updates import update_many
+from tests.kinds import on_sqlite
 from tests.plans import plans_of
 from tests.scene import USAGE, WORKER, succeeded
 
 pytest_plugins = ["tests.databases"]
 
 
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+@on_sqlite
 @pytest.mark.parametrize("table", ["jobs", "attempts"])
 def test_neither_departures_nor_landings_look_at_all_rows(store, table):
     store.batch(5)
@@ -33,7 +34,7 @@ def test_neither_departures_nor_landings_look_at_all_rows(store, table):
     assert not [step for plan in plans for step in plan if step.startswith(f"SCAN {table}")], plans
 
 
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+@on_sqlite
 def test_neither_a_claim_nor_a_departure_changes_rows_by_looking_at_all(store):
     with store.db.begin() as session:
         connection = session.connection()

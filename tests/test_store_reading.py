@@ -6,6 +6,7 @@ from sqlalchemy.exc import InvalidRequestError
 from headrace.states import JobState
 from headrace.store import reading
 from headrace.store.reading import Filter
+from tests.kinds import on_sqlite
 from tests.plans import plans_of
 from tests.scene import retried, succeeded
 
@@ -92,7 +93,7 @@ STATES = [None, *JobState]
 
 @pytest.mark.parametrize("after", [0, 7])
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+@on_sqlite
 def test_a_page_of_a_batch_is_found_by_the_batch_and_not_among_all_jobs_of_its_key(store, state, after):
     *_, plan = plans_of(store.db, "jobs", lambda: page(store, Filter("batch_1", state), after=after))
 

@@ -7,6 +7,7 @@ import pytest
 
 from headrace.states import JobState
 from tests.batch_input import line
+from tests.kinds import each_database_in_faults
 from tests.listener import listening, read_request
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
@@ -51,6 +52,7 @@ def marker(request):
     return request.partition("<<")[2].partition(">>")[0]
 
 
+@each_database_in_faults
 def test_no_strange_answer_loses_a_job_or_makes_it_fail(plant, asked):
     names = [*REFUSALS, *ANSWERS]
     worker = plant.worker(rpm=6000)

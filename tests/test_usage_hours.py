@@ -26,6 +26,7 @@ pytest_plugins = ["tests.databases"]
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 KNOWN = Price("p", "m", rates=Rates(input=Decimal("0.15"), output=Decimal("0.6")))
+SILENT = Usage(prompt_tokens=100, cached_tokens=40, completion_tokens=7, total_tokens=107)
 UNKNOWN = Price("p", "unknown")
 ENDS = {
     Outcome.SUCCEEDED: Verb.SUCCEED,
@@ -49,10 +50,10 @@ class Call(NamedTuple):
 
 calls = st.builds(
     Call,
-    price=st.sampled_from([KNOWN, UNKNOWN, None]),
+    price=st.sampled_from([KNOWN, KNOWN, UNKNOWN, None]),
     rescued=st.booleans(),
-    outcome=st.sampled_from([*ENDS, None]),
-    usage=st.just(NO_USAGE) | usages(),
+    outcome=st.sampled_from([Outcome.SUCCEEDED, *ENDS, None]),
+    usage=st.sampled_from([NO_USAGE, SILENT]) | usages(),
     service_tier=st.sampled_from(["", "default", "flex"]),
     minutes=st.sampled_from([0, 10, 50, 200]),
 )

@@ -12,13 +12,12 @@ from headrace.files import path_of
 from headrace.states import BatchStatus, JobState
 from headrace.store import workers
 from tests.batch_input import line, many
+from tests.kinds import on_sqlite
 from tests.plant import KEY, Worker
 from tests.simulated import eventually
 from tests.witness import assert_explained, attempts_of, tokens_of
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
-
-on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 
 
 def chat(*turns, custom_id="a", **body):

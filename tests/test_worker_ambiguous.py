@@ -1,10 +1,9 @@
 """Calls of unknown cost, against the provider's own bill; and a batch that asked to hold their jobs."""
 
-import pytest
-
 from headrace.states import BatchStatus, JobState, Outcome
 from tests.batch_input import line
 from tests.invariants import check
+from tests.kinds import each_database_in_faults, on_sqlite
 from tests.simulated import eventually
 from tests.witness import attempts_of
 
@@ -15,6 +14,7 @@ def chat(text, custom_id, **body):
     return line(custom_id, body={"messages": [{"role": "user", "content": text}], **body})
 
 
+@each_database_in_faults
 def test_what_was_lost_on_the_way_costs_no_more_than_its_bound(plant):
     """Spoilt answers are billed by the provider and never stated to us."""
     witness = plant.provider()
@@ -44,7 +44,7 @@ def test_what_was_lost_on_the_way_costs_no_more_than_its_bound(plant):
     assert check(plant.store.db, [witness]).succeeded == 5
 
 
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+@on_sqlite
 def test_a_careful_batch_makes_no_doubtful_call_again_until_its_owner_says_so(plant):
     witness = plant.provider()
     batch_id = plant.submit(*(chat(f"[[sim:500x1]] {n}", str(n)) for n in range(3)), chat("Hi", "good"))

@@ -1,16 +1,15 @@
 """Calls in flight, capped over several workers."""
 
-import pytest
-
 from headrace.config import load_config
 from headrace.limits import Limiter, connect
 from tests.batch_input import many
+from tests.kinds import each_database_in_faults, on_sqlite
 from tests.simulated import eventually
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
 
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+@on_sqlite
 def test_the_place_of_a_call_that_ended_is_free_before_its_answer_is_stored(plant):
     witness = plant.provider()
     worker = plant.worker(max_in_flight=3)
@@ -28,6 +27,7 @@ def test_the_place_of_a_call_that_ended_is_free_before_its_answer_is_stored(plan
     assert worker.stop() == 0
 
 
+@each_database_in_faults
 def test_two_workers_together_keep_to_the_cap(plant):
     witness = plant.provider(latency_ms=60, max_in_flight=4)
     workers = [plant.worker(max_in_flight=4) for _ in range(2)]

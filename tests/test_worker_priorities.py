@@ -5,6 +5,7 @@ from headrace.clock import now
 from headrace.states import BatchStatus
 from tests.batch_input import given, line, many
 from tests.invariants import check
+from tests.kinds import each_database_in_faults
 from tests.simulated import eventually
 from tests.witness import attempts_of
 
@@ -25,6 +26,7 @@ def departures(plant, batch_id):
     return sorted(attempt.departed_at for attempt in attempts_of(plant.store.db, batch_id).values())
 
 
+@each_database_in_faults
 def test_a_later_batch_of_a_higher_priority_overtakes_the_one_that_runs(plant):
     plant.provider()
     plant.worker(rpm=1200)
@@ -41,6 +43,7 @@ def test_a_later_batch_of_a_higher_priority_overtakes_the_one_that_runs(plant):
     assert behind > LOW / 3
 
 
+@each_database_in_faults
 def test_where_the_quota_is_slow_a_higher_priority_waits_for_what_has_a_slot_alone(plant):
     plant.provider()
     plant.worker(rpm=30)
@@ -56,6 +59,7 @@ def test_where_the_quota_is_slow_a_higher_priority_waits_for_what_has_a_slot_alo
     assert len(between) <= BOOKED_AHEAD
 
 
+@each_database_in_faults
 def test_bad_lines_of_a_batch_are_results_while_the_others_run(plant):
     witness = plant.provider()
     plant.worker()

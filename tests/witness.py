@@ -17,6 +17,7 @@ from headrace.states import Outcome
 from tests.simulated import eventually
 
 TOKENS = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens", "total_tokens")
+ALL_TOKENS = (*TOKENS, "cache_write_tokens", "prompt_audio_tokens", "completion_audio_tokens")
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,11 @@ class Witness:
         return [entries] if len(entries) == 2 * self.count("received") else []
 
 
-def tokens_of(usages: Iterable[Any]) -> dict[str, int]:
-    """The five sums of `usages`, each a mapping or a row."""
-    total = Counter(dict.fromkeys(TOKENS, 0))
+def tokens_of(usages: Iterable[Any], names: tuple[str, ...] = TOKENS) -> dict[str, int]:
+    """The five sums of `usages` (or those named), each a mapping or a row."""
+    total = Counter(dict.fromkeys(names, 0))
     for usage in usages:
-        total.update(usage if isinstance(usage, dict) else {name: getattr(usage, name) for name in TOKENS})
+        total.update(usage if isinstance(usage, dict) else {name: getattr(usage, name) for name in names})
     return dict(total)
 
 
@@ -123,13 +124,18 @@ def _faults(call: Call, attempt: Attempt) -> Iterator[str]:
 
 def _false_bill(call: Call, attempt: Attempt) -> Iterator[str]:
     """What is known must be equal, what cannot be known must not be above the attempt's bound."""
-    known, billed = tokens_of([attempt]), call.usage or tokens_of([])
+    known, billed = tokens_of([attempt], ALL_TOKENS), call.usage or tokens_of([], ALL_TOKENS)
     unstated = attempt.outcome == Outcome.AMBIGUOUS or call.fault == "nousage"
     if any(known.values()) or not unstated:
         if known != billed:
             yield f"I5 billed {billed}, booked {known}"
     elif billed["total_tokens"] > attempt.tokens_at_most:
         yield f"I5 billed {billed['total_tokens']} tokens, booked at most {attempt.tokens_at_most}"
+    cost = call.cost_nanos or 0
+    if attempt.cost_nanos is not None and call.cost_nanos is not None and attempt.cost_nanos != cost:
+        yield f"I5 billed {cost} nanos, booked {attempt.cost_nanos}"
+    if attempt.cost_nanos is None and cost > (attempt.cost_at_most_nanos or cost):
+        yield f"I5 billed {cost} nanos, booked at most {attempt.cost_at_most_nanos}"
 
 
 def _may_lack_its_call(attempt: Attempt) -> bool:
@@ -150,7 +156,7 @@ def _call(received: dict[str, Any], ended: dict[str, Any]) -> Call:
         at=received["time"],
         status=ended["status"],
         fault=ended["fault"],
-        usage=ended["usage"] and {name: ended["usage"][name] for name in TOKENS},
+        usage=ended["usage"] and {name: ended["usage"][name] for name in ALL_TOKENS},
         tokens=(received["usage"] or {}).get("total_tokens", 0),
         cost_nanos=ended["cost_nanos"],
     )

@@ -13,12 +13,13 @@ from gevent.pool import Group
 from headrace.clock import now
 from headrace.config import Route
 from headrace.errors import Unavailable
+from headrace.exact_json import loads_rounded
 from headrace.failpoints import failpoint
 from headrace.limits import Limiter, Settled
 from headrace.states import Outcome
 from headrace.store.jobs import Departure
 from headrace.store.landings import Landing, Verb
-from headrace.usage import NO_USAGE, Usage
+from headrace.usage import NO_USAGE, Usage, service_tier_of
 from worker.answers import request_id_of
 from worker.call import Answer, Caller, Lost, NotSent, Result
 from worker.closures import Closures
@@ -160,8 +161,15 @@ def _landing(leaving: Departure, verdict: Verdict, result: Result) -> Landing:
         error_code=verdict.code,
         error_message=verdict.message,
         notice=verdict.notice,
-        service_tier=verdict.service_tier,
+        service_tier=_service_tier(leaving.claim.body, verdict),
     )
+
+
+def _service_tier(body: str, verdict: Verdict) -> str:
+    """As the answer says; one that tells what it used and not how it was served, as the request asked."""
+    if verdict.service_tier or verdict.usage in (None, NO_USAGE) or '"service_tier"' not in body:
+        return verdict.service_tier
+    return service_tier_of(loads_rounded(body))
 
 
 def _settled(leaving: Departure, verdict: Verdict) -> Settled:

@@ -55,7 +55,8 @@ class Pausing:
         if more:
             return
         with self._db.begin() as session:
-            pausing.reopen(session, account)
-        log.warning("the budget of %s has room again: %d jobs go on", account[0], len(lanes))
+            is_open = pausing.reopen(session, account)
+        if is_open or lanes:
+            log.warning("the budget of %s has room again: %d jobs go on", account[0], len(lanes))
         for lane in set(lanes):
             wake(lane)

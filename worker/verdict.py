@@ -166,6 +166,7 @@ def _refused_or_failed(answer: Answer, around: Circumstances) -> Verdict:
             around,
             code=code_of(error),
             message=message_of(error),
+            usage=usage_of(json_object(answer.body) or {}),
             status=answer.status,
             answer=in_envelope(answer.body, code_of(error)),
         )

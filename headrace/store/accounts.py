@@ -59,8 +59,8 @@ class Account:
 
     @property
     def is_closed(self) -> bool:
-        """Whether a call had to stay behind for which there is still no room."""
-        return self.wanted is not None and self.room < self.wanted
+        """Whether a call had to stay behind that would still not fit."""
+        return self.wanted is not None and self.never_has(self.wanted)
 
     def never_has(self, amount: int) -> bool:
         """Whether so much does not fit, even if all calls under way turn out to be free."""
@@ -91,6 +91,10 @@ class Accounts:
         """Whether a job counts for any of them."""
         return any(_is_of(name, job) for name in self._found)
 
+    def locked_batch(self, job: Any) -> str | None:
+        """The job's batch, if it has a budget."""
+        return job.batch_id if BatchAccount(job.batch_id) in self._found else None
+
     def reserve(self, job: Any, amount: int) -> str | None:
         """Reserve so much for a call of a job. None if that was done; else why it has to stay, or nothing.
 
@@ -105,7 +109,6 @@ class Accounts:
             return ""
         for name, account in own.items():
             account.reserved += amount
-            account.wanted = None
             self._changed.add(name)
         return None
 
@@ -127,7 +130,9 @@ class Accounts:
 
 def settle(session: Session, sums: Mapping[Key, Posting]) -> list[KeyMoved]:
     """Book what ended to the budgets of its keys; returns each with what was spent before and after."""
-    rows = session.execute(_SPENDING_OF, {"keys": sorted({key.api_key_id for key in sums})}).all()
+    at = {key.hour: [(period, begins(period, key.hour)) for period in Period] for key in sums}
+    names = {(key.api_key_id, *period) for key in sums for period in at[key.hour]}
+    rows = session.execute(_SPENDING_OF, {"names": sorted(names)}).all()
     told = []
     for row in rows:
         name = KeyAccount(row.api_key_id, Period(row.period), row.begins)
@@ -149,8 +154,8 @@ def settle(session: Session, sums: Mapping[Key, Posting]) -> list[KeyMoved]:
 
 _SPENDING_OF = (
     select(spending)
-    .where(spending.c.api_key_id.in_(bindparam("keys", expanding=True)))
-    .order_by(spending.c.api_key_id, spending.c.period, spending.c.begins)
+    .where(tuple_(*spending.primary_key.columns).in_(bindparam("names", expanding=True)))
+    .order_by(*spending.primary_key.columns)
     .with_for_update()
 )
 _BATCHES_OF = (
@@ -163,7 +168,7 @@ _BATCHES_OF = (
     )
     .where(batches.c.id.in_(bindparam("ids", expanding=True)), batches.c.budget_nanos.is_not(None))
     .order_by(batches.c.id)
-    .with_for_update()
+    .with_for_update(key_share=True)
 )
 _BUDGETS_OF = select(budgets).where(budgets.c.api_key_id.in_(bindparam("keys", expanding=True)))
 
@@ -185,10 +190,8 @@ def _of_keys(session: Session, keys: Collection[str], seconds: int) -> dict[Acco
     if not limits:
         return {}
     _open(session, sorted(limits))
-    here = tuple_(spending.c.api_key_id, spending.c.period, spending.c.begins).in_(sorted(limits))
-    ordered = select(spending).where(here).order_by(*spending.primary_key.columns).with_for_update()
     found: dict[AccountId, Account] = {}
-    for row in session.execute(ordered):
+    for row in session.execute(_SPENDING_OF, {"names": sorted(limits)}):
         name = KeyAccount(row.api_key_id, Period(row.period), row.begins)
         found[name] = Account(limits[name], row.spent_nanos, row.reserved_nanos, row.wanted_nanos)
     return found

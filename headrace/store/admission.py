@@ -31,9 +31,11 @@ class Leaving(NamedTuple):
 
 
 class _Reason(NamedTuple):
+    """`told` is the batch whose notice it becomes; that a budget is used up shows in the batch's sums."""
+
     code: str
     message: str
-    batch_id: str | None
+    told: str | None = None
 
 
 def admit(session: Session, leaving: Sequence[Leaving], at: datetime) -> set[str]:
@@ -56,8 +58,8 @@ def admit(session: Session, leaving: Sequence[Leaving], at: datetime) -> set[str
     for reason, group in held.items():
         told = {"error_code": reason.code, "error_message": reason.message}
         _take_back(session, group, state=JobState.HELD, run_at=at, **told)
-        if reason.batch_id:
-            add(session, reason.batch_id, Tally(notice=reason.message))
+        if reason.told:
+            add(session, reason.told, Tally(notice=reason.message))
     return {one.attempt_id for one in going}
 
 
@@ -65,11 +67,10 @@ def _refusal(accounts: Accounts, one: Leaving) -> _Reason | None:
     """Why it stays; with no message, for a moment only."""
     if not accounts.concern(one.job):
         return None
-    own_batch = one.job.batch_id if one.job.budget_nanos is not None else None  # which is locked by now
     if one.cost_at_most_nanos is None:
-        return _Reason(PRICE_UNKNOWN, PRICE_UNKNOWN_MESSAGE, own_batch)
+        return _Reason(PRICE_UNKNOWN, PRICE_UNKNOWN_MESSAGE, accounts.locked_batch(one.job))
     message = accounts.reserve(one.job, one.cost_at_most_nanos)
-    return None if message is None else _Reason(BUDGET_USED_UP, message, own_batch)
+    return None if message is None else _Reason(BUDGET_USED_UP, message)
 
 
 def _take_back(session: Session, group: Sequence[Leaving], **values: Any) -> None:

@@ -8,7 +8,7 @@ from sqlmodel import Session
 
 from headrace.models import Attempt
 from headrace.states import Outcome
-from headrace.store.postings import MAY_BE_PAID
+from headrace.store.postings import MAY_BE_PAID, TOKENS
 from headrace.store.tables import attempts
 
 
@@ -25,7 +25,8 @@ class Bill(NamedTuple):
 NO_BILL = Bill()
 Basis = Literal["exact", "at_most", "unknown", "open"]
 
-_IN_DOUBT = and_(attempts.c.outcome.in_(sorted(MAY_BE_PAID)), attempts.c.total_tokens == 0)
+_UNUSED = (attempts.c[name] == 0 for name in TOKENS)
+_IN_DOUBT = and_(attempts.c.outcome.in_(sorted(MAY_BE_PAID)), *_UNUSED)
 _IS_BOUND = and_(_IN_DOUBT, attempts.c.cost_at_most_nanos.is_not(None))
 _UNPRICED = and_(attempts.c.outcome != Outcome.OPEN, attempts.c.cost_nanos.is_(None), ~_IS_BOUND)
 _SUMS = (
@@ -43,7 +44,8 @@ def basis_of(attempt: Attempt) -> Basis:
         return "open"
     if attempt.cost_nanos is not None:
         return "exact"
-    is_bound = attempt.outcome in MAY_BE_PAID and not attempt.total_tokens
+    unused = not any(getattr(attempt, name) for name in TOKENS)
+    is_bound = attempt.outcome in MAY_BE_PAID and unused
     return "at_most" if is_bound and attempt.cost_at_most_nanos is not None else "unknown"
 
 

@@ -5,13 +5,17 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from headrace.models import Batch
 from headrace.periods import begins
 from headrace.states import Outcome, Period
+from headrace.store.accounts import Account, KeyAccount
 from headrace.store.alerts import account_of
 from headrace.store.tables import attempts, batches, budget_alerts, budgets, jobs, spending, usage_hours
+
+LOCK_SECONDS = 2.0
 
 
 class Standing(NamedTuple):
@@ -23,6 +27,11 @@ class Standing(NamedTuple):
     spent_nanos: int
     reserved_nanos: int
     is_closed: bool
+
+    @property
+    def remaining_nanos(self) -> int:
+        """What calls can be made for now."""
+        return max(0, self.limit_nanos - self.spent_nanos - self.reserved_nanos)
 
 
 class Alert(NamedTuple):
@@ -42,9 +51,11 @@ def limit_batch(session: Session, batch: Batch, limit_nanos: int | None) -> None
         session.execute(wanted.values(budget_nanos=None, reserved_nanos=0))
         return
     first = batches.c.budget_nanos.is_(None)
-    _no_departures(session)
-    session.execute(wanted.where(first).values(reserved_nanos=_open_of(jobs.c.batch_id == batch.id)))
-    session.execute(wanted.values(budget_nanos=limit_nanos))
+    changed = wanted.values(budget_nanos=limit_nanos)
+    if session.execute(changed.where(~first).returning(batches.c.id)).first() is None:
+        _no_departures(session)
+        session.execute(wanted.where(first).values(reserved_nanos=_open_of(jobs.c.batch_id == batch.id)))
+        session.execute(changed)
 
 
 def limit_key(
@@ -54,8 +65,9 @@ def limit_key(
     here = (budgets.c.api_key_id == api_key_id, budgets.c.period == period)
     if limit_nanos is None:
         session.execute(delete(budgets).where(*here))
+        unmarked = spending.c.wanted_nanos.is_(None)  # the others go when what they held is queued again
         session.execute(
-            delete(spending).where(spending.c.api_key_id == api_key_id, spending.c.period == period)
+            delete(spending).where(spending.c.api_key_id == api_key_id, spending.c.period == period, unmarked)
         )
         return
     changed = update(budgets).where(*here).values(limit_nanos=limit_nanos).returning(budgets.c.period)
@@ -68,14 +80,18 @@ def standings(session: Session, api_key_ids: Sequence[str], at: datetime) -> dic
     found: dict[str, list[Standing]] = {}
     seconds = int(at.timestamp())
     limits = select(budgets).where(budgets.c.api_key_id.in_(api_key_ids)).order_by(budgets.c.period)
-    rows = session.execute(select(spending).where(spending.c.api_key_id.in_(api_key_ids)))
+    columns = [
+        spending.c[name] for name in (*KeyAccount._fields, "spent_nanos", "reserved_nanos", "wanted_nanos")
+    ]
+    rows = session.execute(select(*columns).where(spending.c.api_key_id.in_(api_key_ids)))
     stand = {(row.api_key_id, row.period, row.begins): row for row in rows}
     for budget in session.execute(limits):
         began = begins(Period(budget.period), seconds)
         row = stand.get((budget.api_key_id, budget.period, began))
-        spent, reserved = (row.spent_nanos, row.reserved_nanos) if row else (0, 0)
-        closed = bool(row and row.wanted_nanos is not None)
-        standing = Standing(Period(budget.period), began, budget.limit_nanos, spent, reserved, closed)
+        account = Account(budget.limit_nanos, *row[3:]) if row else Account(budget.limit_nanos, 0, 0)
+        standing = Standing(
+            Period(budget.period), began, account.limit, account.spent, account.reserved, account.is_closed
+        )
         found.setdefault(budget.api_key_id, []).append(standing)
     return found
 
@@ -103,15 +119,11 @@ def _begin(session: Session, api_key_id: str, period: Period, limit_nanos: int, 
         jobs.c.api_key_id == api_key_id, attempts.c.departed_at >= datetime.fromtimestamp(began, UTC)
     )
     row = {"api_key_id": api_key_id, "period": period}
+    stands = {"spent_nanos": spent.scalar_subquery(), "reserved_nanos": under_way}
     session.execute(budgets.insert(), row | {"limit_nanos": limit_nanos})
-    session.execute(
-        spending.insert().values(
-            **row,
-            begins=began,
-            spent_nanos=spent.scalar_subquery(),
-            reserved_nanos=under_way,
-        )
-    )
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    begun = insert(spending).values(**row, begins=began, **stands)
+    session.execute(begun.on_conflict_do_update(index_elements=spending.primary_key.columns, set_=stands))
 
 
 def _open_of(*chosen: Any) -> Any:
@@ -122,6 +134,10 @@ def _open_of(*chosen: Any) -> Any:
 
 
 def _no_departures(session: Session) -> None:
-    """Nothing departs or lands before our commit: what we count is what stands (see `accounts.Accounts`)."""
+    """Nothing departs or lands before our commit: what we count is what stands (see `accounts.Accounts`).
+
+    Others wait behind us meanwhile, so we give up soon: see `headrace.patience`.
+    """
     if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"SET LOCAL lock_timeout = {round(1000 * LOCK_SECONDS)}"))
         session.execute(text("LOCK TABLE attempts IN SHARE MODE"))

@@ -10,17 +10,22 @@ from headrace.ids import new_id
 from headrace.models import ApiKey
 
 PREFIX = "hr-"
-SHOWN_CHARACTERS = 9
+ADMIN_PREFIX = "hr-admin-"
+SHOWN_CHARACTERS = 6  # of the random ones
 
 
-def create(session: Session, name: str, secret: str | None = None) -> tuple[ApiKey, str]:
+def create(
+    session: Session, name: str, secret: str | None = None, *, is_admin: bool = False
+) -> tuple[ApiKey, str]:
     """A new key and its secret (256 random bits unless given), which is not kept."""
-    secret = secret or PREFIX + secrets.token_urlsafe(32)
+    prefix = ADMIN_PREFIX if is_admin else PREFIX
+    secret = secret or prefix + secrets.token_urlsafe(32)
     key = ApiKey(
         id=new_id("key_"),
         name=name,
-        prefix=secret[:SHOWN_CHARACTERS],
+        prefix=secret[: len(prefix) + SHOWN_CHARACTERS],
         sha256=digest(secret),
+        is_admin=is_admin,
     )
     session.add(key)
     session.flush()

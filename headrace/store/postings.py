@@ -75,9 +75,10 @@ class Posting(NamedTuple):
 
 NOTHING = Posting()
 SUMS = Posting._fields[:-1]
+TOKENS = SUMS[1:9]
 Entries = list[tuple[Key, Posting]]
 
-_tokens = attrgetter(*Posting._fields[1:9])
+_tokens = attrgetter(*TOKENS)
 
 
 def hour_of(departed_at: datetime) -> int:

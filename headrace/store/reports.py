@@ -1,20 +1,22 @@
 """What calls used and cost, from the sums by hour: of some of them, grouped by what they have in common."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, case, func, or_, select
 from sqlmodel import Session
 
+from headrace.errors import InvalidRequest
+from headrace.periods import DAY, begins
+from headrace.states import Period
 from headrace.store.postings import HOUR, NOTHING, SUMS, Posting
 from headrace.store.tables import prices, tag_sets, usage_hours
 
-DAY = 24 * HOUR
+MOST_GROUPS = 100_000
 TAG = "tag:"
 GROUPS = (
     "hour",
@@ -25,9 +27,10 @@ GROUPS = (
     "route",
     "price_id",
     "batch_id",
+    "in_batch",
     "service_tier",
 )
-Value = int | str | None
+Value = bool | int | str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,8 @@ class Wanted:
 class Row(NamedTuple):
     """Sums of a group. `group` has a value for each of `group_by`.
 
-    Hours, days and months are the Unix seconds of their beginning (UTC); routes "provider/model"; what a call
-    does not have (a batch, a price, this tag, a stated tier) is None.
+    Hours, days and months are the Unix seconds of their beginning (UTC); routes "provider/model"; `in_batch`
+    is a bool; what a call does not have (a batch, a price, this tag, a stated tier) is None.
     """
 
     group: dict[str, Value]
@@ -65,21 +68,36 @@ def is_group(name: str) -> bool:
 
 
 def report(session: Session, wanted: Wanted, group_by: Sequence[str] = ()) -> list[Row]:
-    """The sums of each group that has any, in the order of their values, None last. One statement."""
+    """The sums of each group that has any, in the order of their values, None last. One statement.
+
+    Raises InvalidRequest for more groups than anybody reads.
+    """
     if wrong := [name for name in group_by if not is_group(name)]:
         raise ValueError(f"there is no group {wrong[0]!r}")
     values = {name: _value_of(name) for name in group_by}
     has = lru_cache(maxsize=None)(lambda tags: wanted.tags.items() <= _tags(tags).items())
     folded: dict[tuple[Value, ...], Posting] = {}
-    for found in session.execute(_statement(wanted, group_by)).all():
+    rows = session.execute(_statement(wanted, group_by).limit(MOST_GROUPS + 1)).all()
+    if len(rows) > MOST_GROUPS:
+        raise InvalidRequest(
+            f"The report has more than {MOST_GROUPS:,} rows: ask for less time, or for fewer groups.",
+            param="group_by",
+            code="invalid_value",
+        )
+    for found in rows:
         one = Posting._make((*map(int, found[: len(SUMS)]), 0))
         if one == NOTHING or (wanted.tags and not has(found.tags)):
             continue
         group = tuple(value(found) for value in values.values())
         before = folded.get(group)
         folded[group] = one if before is None else before.plus(one)
-    ordered = sorted(folded, key=lambda group: [(value is None, value) for value in group])
+    ordered = sorted(folded, key=in_order)
     return [Row(dict(zip(values, group, strict=True)), folded[group]) for group in ordered]
+
+
+def in_order(group: Iterable[Value]) -> list[tuple[bool, Value]]:
+    """What groups of one report are sorted by."""
+    return [(value is None, value) for value in group]
 
 
 def _statement(wanted: Wanted, group_by: Sequence[str]) -> Select[Any]:
@@ -109,6 +127,8 @@ def _column(name: str) -> tuple[str, ColumnElement[Any]]:
     """The column that must be told apart for a group, and the name it has in the answer."""
     if name in ("day", "month"):
         return "day", usage_hours.c.hour - usage_hours.c.hour % DAY
+    if name == "in_batch":
+        return name, case((usage_hours.c.batch_id == "", 0), else_=1)
     if name == "route":
         return "price_id", usage_hours.c.price_id
     if name.startswith(TAG):
@@ -134,7 +154,7 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
 def _value_of(name: str) -> Callable[[Any], Value]:
     """How a group's value follows from a row of the statement."""
     if name == "month":
-        month = lru_cache(maxsize=None)(_month)
+        month = lru_cache(maxsize=None)(partial(begins, Period.MONTH))
         return lambda found: month(found.day)
     if name == "route":
         return lambda found: f"{found.provider}/{found.price_model}" if found.provider else None
@@ -142,11 +162,9 @@ def _value_of(name: str) -> Callable[[Any], Value]:
         tag = lru_cache(maxsize=None)(lambda tags: _tags(tags).get(name.removeprefix(TAG)))
         return lambda found: tag(found.tags)
     read = attrgetter(name)
+    if name == "in_batch":
+        return lambda found: bool(found.in_batch)
     return read if name in ("hour", "day") else lambda found: read(found) or None
-
-
-def _month(day: int) -> int:
-    return int(datetime.fromtimestamp(day, UTC).replace(day=1).timestamp())
 
 
 def _tags(text: str | None) -> dict[str, str]:

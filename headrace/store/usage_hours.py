@@ -25,10 +25,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from headrace.states import Outcome
-from headrace.store.postings import HOUR, MAY_BE_PAID, SENT, SUMS, Key, Posting
+from headrace.store.postings import HOUR, MAY_BE_PAID, SENT, SUMS, TOKENS, Key, Posting
 from headrace.store.tables import attempts, jobs, usage_hours
 
-TOKENS = SUMS[1:9]
 MICROSECONDS = 10**6
 _ALONE = text("LOCK TABLE attempts IN SHARE MODE; LOCK TABLE usage_hours IN EXCLUSIVE MODE")
 

@@ -3,10 +3,12 @@
 from headrace.states import JobState
 from tests.batch_input import many
 from tests.invariants import check
+from tests.kinds import postgresql_in_ci
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
 
+@postgresql_in_ci
 def test_jobs_of_a_worker_that_died_before_they_departed_are_done_by_another_and_cost_nothing(plant):
     witness = plant.provider()
     doomed = plant.worker(failpoints="claimed=kill@1")

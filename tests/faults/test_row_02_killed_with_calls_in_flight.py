@@ -6,6 +6,7 @@ from headrace.states import BatchStatus
 from tests.batch_input import many
 from tests.invariants import check
 from tests.killing import Killing, let_go, reach
+from tests.kinds import postgresql_in_ci
 from tests.pace import Limits
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
@@ -30,6 +31,7 @@ def run_with_kills(plant, *, jobs, kills, rpm, latency_ms, **settings):
     print(f"{kills} kills, {killing.open_calls} calls in flight at them, {held} held meanwhile: {account}")
 
 
+@postgresql_in_ci
 @pytest.mark.slow
 def test_kills_with_calls_in_flight_cost_at_most_these_calls(plant):
     run_with_kills(plant, jobs=240, kills=3, rpm=3600, latency_ms=500)

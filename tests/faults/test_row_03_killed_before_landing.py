@@ -3,11 +3,13 @@
 from tests.away import attempts_away
 from tests.batch_input import many
 from tests.invariants import check
+from tests.kinds import each_database_in_faults
 from tests.simulated import eventually
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
 
+@each_database_in_faults
 def test_answers_that_were_written_nowhere_are_ambiguous_and_called_again(plant):
     witness = plant.provider(latency_ms=1)
     doomed = plant.worker(failpoints="before-landing=kill@1")
@@ -21,6 +23,7 @@ def test_answers_that_were_written_nowhere_are_ambiguous_and_called_again(plant)
     assert account.extra_calls == account.lost == account.ambiguous > 0
 
 
+@each_database_in_faults
 def test_answers_in_the_spool_of_a_dead_worker_are_recovered_without_a_second_call(plant):
     witness = plant.provider(latency_ms=4000, latency_spread=0)
     doomed = plant.worker()

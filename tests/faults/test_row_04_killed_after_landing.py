@@ -2,11 +2,13 @@
 
 from tests.batch_input import many
 from tests.invariants import check
+from tests.kinds import postgresql_in_ci
 from tests.simulated import eventually
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
 
+@postgresql_in_ci
 def test_what_was_committed_stays_succeeded_and_is_not_called_again(plant):
     witness = plant.provider(latency_ms=1)
     doomed = plant.worker(rpm=6000, failpoints="landed=kill@1")

@@ -8,6 +8,7 @@ from headrace.states import JobState, Outcome
 from headrace.store import workers
 from tests.batch_input import many
 from tests.invariants import check
+from tests.kinds import each_database_in_faults
 from tests.simulated import eventually
 from tests.witness import attempts_of
 
@@ -28,6 +29,7 @@ def frozen():
         worker.process.send_signal(signal.SIGCONT)
 
 
+@each_database_in_faults
 def test_what_it_had_not_sent_is_refused_by_the_fence(plant, frozen):
     """Its jobs wait for their slots when it is stopped; another worker does them meanwhile."""
     witness = plant.provider()
@@ -48,6 +50,7 @@ def test_what_it_had_not_sent_is_refused_by_the_fence(plant, frozen):
     assert account.extra_calls <= crashes <= 2  # the calls that were in flight when it was stopped
 
 
+@each_database_in_faults
 def test_a_late_answer_is_taken_if_the_job_has_none_and_else_only_its_cost(plant, frozen):
     witness = plant.provider(latency_ms=5000, latency_spread=0)
     slow = plant.worker(lease_seconds=2, call_timeout_seconds=60)

@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import select
 
 from headrace.models import UploadPart
-from tests.api_server import on_one_database
+from tests.kinds import each_database_in_faults, on_sqlite
 from tests.uploading import LINES, announce, begun, cancel, complete, content, names, part_of, send
 from worker.pruning import Pruning
 from worker.tidying import OLD_SECONDS, Tidying
@@ -58,7 +58,7 @@ def parts_known(plant):
         return set(session.exec(select(UploadPart.id)))
 
 
-@on_one_database
+@on_sqlite
 def test_an_upload_whose_announcement_is_killed_is_announced_again(serve, left):
     for failpoint in ("before-commit=kill@1", "after-commit=kill@1"):
         doomed = serve(failpoint)
@@ -71,7 +71,7 @@ def test_an_upload_whose_announcement_is_killed_is_announced_again(serve, left):
     assert len(left()) == 1
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     "failpoint",
     ["upload=kill@3", "before-rename=kill@1", "stored=kill@1", "before-commit=kill@1", "after-commit=kill@1"],
@@ -91,6 +91,7 @@ def test_a_part_that_kills_the_api_is_sent_again(plant, serve, left, failpoint):
     assert left() == {file["id"]}
 
 
+@each_database_in_faults
 @pytest.mark.parametrize(
     ("failpoint", "is_there"),
     [
@@ -138,7 +139,7 @@ def test_a_completion_whose_commit_is_not_acknowledged_is_sent_again_and_makes_o
     assert left() == {done.json()["file"]["id"]}
 
 
-@on_one_database
+@on_sqlite
 def test_the_parts_go_of_an_upload_whose_cancellation_killed_the_api(plant, serve, halves, left):
     api, upload_id, parts = halves
     doomed = serve("after-commit=kill@1")

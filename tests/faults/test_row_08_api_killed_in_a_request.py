@@ -8,6 +8,7 @@ import pytest
 
 from tests.batch_input import line, many, stored_input
 from tests.invariants import check
+from tests.kinds import each_database_in_faults
 from worker.tidying import OLD_SECONDS, PART, Tidying
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted", "tests.api_process"]
@@ -37,6 +38,7 @@ def tidied(store, folder, monkeypatch):
     return sorted(path.name for path in folder.iterdir())
 
 
+@each_database_in_faults
 @pytest.mark.parametrize(
     ("failpoint", "is_whole"),
     [("upload=kill@3", False), ("before-rename=kill@1", False), ("stored=kill@1", True)],
@@ -72,6 +74,7 @@ def test_a_batch_whose_creation_is_killed_before_its_commit_is_not_there(plant, 
     assert listed(api, "/v1/batches") == [again.json()["id"]]
 
 
+@each_database_in_faults
 def test_whatever_kills_the_api_one_key_makes_one_batch_that_runs_whole_and_once(plant, serve):
     witness = plant.provider()
     plant.worker()
@@ -90,6 +93,7 @@ def test_whatever_kills_the_api_one_key_makes_one_batch_that_runs_whole_and_once
     assert (account.jobs, account.calls) == (5, 5)
 
 
+@each_database_in_faults
 def test_jobs_whose_submission_is_killed_are_all_there_or_none_is(plant, serve):
     requests_ = [line(f"job-{number}") for number in range(20)]
     for failpoint, count in (("before-commit=kill@1", 0), ("after-commit=kill@1", 20)):

@@ -6,6 +6,7 @@ import pytest
 from tests.api_process import ApiProcess
 from tests.batch_input import line, many, stored_input
 from tests.invariants import check
+from tests.kinds import each_database_in_faults
 from tests.simulated import eventually
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted", "tests.api_process"]
@@ -17,6 +18,7 @@ def wanted(file_id):
     return {"input_file_id": file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
 
 
+@each_database_in_faults
 @pytest.mark.parametrize(
     ("first", "again"), [({"idempotency-key": "once"},) * 2, (FIRST, AGAIN)], ids=["key", "repeat"]
 )
@@ -34,6 +36,7 @@ def test_a_repeated_creation_returns_the_batch_of_the_first_try(plant, serve, hi
     assert repeated.headers["idempotent-replayed"] == "true"
 
 
+@each_database_in_faults
 def test_the_sdk_repeats_by_itself_and_makes_one_batch(plant, serve, monkeypatch):
     """Its first try meets an API that dies of it; then another one listens on the same port."""
     file_id = stored_input(plant.store, plant.settings, *many(5))
@@ -51,6 +54,7 @@ def test_the_sdk_repeats_by_itself_and_makes_one_batch(plant, serve, monkeypatch
     assert [one["id"] for one in revived[0].call("GET", "/v1/batches").json()["data"]] == [batch.id]
 
 
+@each_database_in_faults
 def test_work_starts_without_the_wake_up(plant, serve):
     witness = plant.provider()
     plant.worker()
@@ -65,6 +69,7 @@ def test_work_starts_without_the_wake_up(plant, serve):
     assert (account.jobs, account.calls) == (5, 5)
 
 
+@each_database_in_faults
 def test_jobs_start_without_the_wake_up_too(plant, serve):
     witness = plant.provider()
     plant.worker()

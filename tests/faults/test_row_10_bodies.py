@@ -6,8 +6,9 @@ from contextlib import ExitStack
 import pytest
 
 from api import payloads
-from tests.api_server import MEBIBYTE, on_one_database, refusal, running_api, wait_until
+from tests.api_server import MEBIBYTE, refusal, running_api, wait_until
 from tests.half_sent import sending
+from tests.kinds import on_sqlite
 from tests.multipart_bodies import END, FILE, LINES, MULTIPART, PURPOSE, part
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
@@ -33,7 +34,7 @@ def test_others_are_served_beside_all_kinds_of_bad_bodies_and_the_disk_is_clean_
     assert {file["id"] for file in api.call("GET", "/v1/files").json()["data"]} == set(kept)
 
 
-@on_one_database
+@on_sqlite
 @pytest.mark.parametrize(
     ("path", "headers", "begin"), [("/v1/files", {}, PURPOSE + FILE), ("/v1/batches", JSON, b'{"endpoint": ')]
 )
@@ -56,7 +57,7 @@ def test_a_byte_now_and_then_does_not_hold_a_place_for_ever(api, monkeypatch, pa
     assert api.stored() == []
 
 
-@on_one_database
+@on_sqlite
 def test_a_large_body_may_take_its_time(api, monkeypatch):
     """Who sends more than a thousand bytes a second is borne for longer than who sends nothing."""
     monkeypatch.setattr(payloads, "SILENCE_SECONDS", 1.0)
@@ -72,7 +73,7 @@ def test_a_large_body_may_take_its_time(api, monkeypatch):
     assert api.call("POST", "/v1/files", data=pieces(), headers=MULTIPART).json()["bytes"] > len(LINES)
 
 
-@on_one_database
+@on_sqlite
 def test_a_body_that_is_longer_than_it_said_is_cut_there_and_refused(api):
     with sending(api, content_length=len(BODY) - 5) as sender:
         sender.sendall(BODY)
@@ -92,7 +93,7 @@ def test_a_request_that_is_cut_off_makes_nothing(api, path):
     assert api.call("GET", path).json()["data"] == []
 
 
-@on_one_database
+@on_sqlite
 def test_a_body_without_an_end_is_refused_at_the_limit(store, redis_client_url, tmp_path):
     """It comes in chunks, so nobody knows its length before."""
     with running_api(store.db, redis_client_url, tmp_path, max_body_bytes=MEBIBYTE) as api:

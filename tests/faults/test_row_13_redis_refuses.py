@@ -15,6 +15,7 @@ from tests import servers
 from tests.api_server import DEADLINE_SECONDS, serving
 from tests.batch_input import many
 from tests.invariants import check
+from tests.kinds import on_sqlite
 from tests.pace import Limits
 from tests.plant import Plant
 from tests.simulated import eventually
@@ -69,7 +70,7 @@ def own_plant(store, tmp_path, monkeypatch):
         app.close()
 
 
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+@on_sqlite
 @pytest.mark.parametrize(
     "fault",
     [

@@ -12,6 +12,7 @@ from headrace.states import BatchStatus
 from tests.batch_input import many
 from tests.chaos import ChaosProxy
 from tests.invariants import check
+from tests.kinds import on_postgresql
 from tests.scene import ping
 from tests.simulated import eventually
 
@@ -19,8 +20,6 @@ pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
 NOTICED_SECONDS = 60
 NOTICES = ("no heartbeat", "a sweep broke off", "wait for the database", "could not be written")
-
-on_postgresql = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 
 
 @pytest.fixture

@@ -17,12 +17,12 @@ from headrace.db import Database
 from headrace.states import BatchStatus, JobState
 from tests.batch_input import many
 from tests.invariants import check, check_rows
+from tests.kinds import on_sqlite
 from tests.simulated import eventually
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
 ROOT = Path(__file__).parent.parent.parent
-on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 
 HOLDER = """
 import sys

@@ -8,6 +8,7 @@ from headrace import dispatch
 from headrace.store import jobs, workers
 from tests.batch_input import many
 from tests.invariants import check
+from tests.kinds import each_database_in_faults
 from tests.scene import LANE
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
@@ -40,6 +41,7 @@ def test_of_sixteen_claimers_one_gets_the_job(store):
     assert len(claimed) == 1
 
 
+@each_database_in_faults
 @pytest.mark.slow
 def test_any_number_of_wakes_and_sweeps_makes_one_call_a_job(plant):
     witness = plant.provider()

@@ -10,6 +10,7 @@ from headrace.states import BatchStatus, JobState
 from headrace.store import tables
 from tests.batch_input import line, many
 from tests.invariants import check
+from tests.kinds import each_database_in_faults, on_sqlite
 from tests.simulated import eventually
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
@@ -59,6 +60,7 @@ def assert_held_back(plant, batch_id, word):
     eventually(lambda: {(job.state, job.attempts) for job in plant.store.jobs(batch_id)} == waiting, 20)
 
 
+@each_database_in_faults
 def test_what_is_refused_from_the_start_pauses_after_three_calls_and_says_why(plant, four_accounts):
     batches = {fault: submitted(plant, refused(fault)) for fault in REFUSALS}
 
@@ -73,7 +75,7 @@ def test_what_is_refused_from_the_start_pauses_after_three_calls_and_says_why(pl
 
 
 @pytest.mark.parametrize("fault", ["401", "quota"])
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+@on_sqlite
 def test_an_account_that_is_refused_in_the_middle_gets_no_call_but_those_in_flight(plant, fault):
     witness = plant.provider()
     for _ in range(2):

@@ -11,13 +11,13 @@ from headrace.states import Outcome
 from tests.batch_input import many
 from tests.chaos import ChaosProxy
 from tests.invariants import check
+from tests.kinds import on_sqlite
 from tests.listener import listening
 from tests.simulated import eventually
 from tests.witness import attempts_of
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
-on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 JOBS = 20
 
 

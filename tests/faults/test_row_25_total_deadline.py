@@ -2,11 +2,10 @@
 
 import threading
 
-import pytest
-
 from headrace.states import BatchStatus, Outcome
 from tests.batch_input import line
 from tests.invariants import check
+from tests.kinds import each_database_in_faults, on_sqlite
 from tests.listener import listening, read_request
 from tests.witness import attempts_of
 
@@ -29,6 +28,7 @@ def assert_ended_at_the_deadline(attempt):
     assert DEADLINE_SECONDS - 0.1 <= took <= DEADLINE_SECONDS + TOLERANCE_SECONDS
 
 
+@each_database_in_faults
 def test_the_deadline_is_for_the_whole_call(plant):
     witness = plant.provider(hang_seconds=60.0, drip_seconds=1.0)
     plant.worker(call_timeout_seconds=DEADLINE_SECONDS, max_attempts=1)
@@ -47,7 +47,7 @@ def test_the_deadline_is_for_the_whole_call(plant):
     assert (account.calls, account.ambiguous) == (10, 9)
 
 
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+@on_sqlite
 def test_a_provider_that_vanishes_after_its_headers_is_given_up_at_the_deadline(plant):
     done = threading.Event()
 

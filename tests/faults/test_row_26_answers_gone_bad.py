@@ -7,6 +7,7 @@ from pathlib import Path
 from headrace.states import BatchStatus, JobState, Outcome
 from tests.batch_input import line, many
 from tests.invariants import check
+from tests.kinds import each_database_in_faults
 from tests.simulated import eventually
 from tests.witness import TOKENS
 
@@ -47,6 +48,7 @@ def by_fault(plant, batch_id):
     return found
 
 
+@each_database_in_faults
 def test_answers_gone_bad_are_told_apart_bounded_and_booked(plant):
     witness = plant.provider(huge_bytes=1_000_000_000)
     worker = plant.worker(max_attempts=CALLS, max_answer_bytes=4 * MEBIBYTE)
@@ -86,6 +88,7 @@ def assert_booked(plant, jobs):
                 assert attempt.tokens_at_most > 0
 
 
+@each_database_in_faults
 def test_one_redirect_among_answers_fails_its_job_and_is_not_followed(plant):
     witness = plant.provider()
     worker = plant.worker()
@@ -100,6 +103,7 @@ def test_one_redirect_among_answers_fails_its_job_and_is_not_followed(plant):
     assert attempt.total_tokens == 0  # it was no work
 
 
+@each_database_in_faults
 def test_where_every_call_is_redirected_the_jobs_wait_and_the_reason_is_told(plant):
     """The base URL of a provider that moved, or of a network where one has to log in first."""
     witness = plant.provider(faults=(("redirect", 1.0),))

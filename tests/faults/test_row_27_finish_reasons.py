@@ -6,6 +6,7 @@ from headrace.files import path_of
 from headrace.states import BatchStatus
 from tests.batch_input import line
 from tests.invariants import check
+from tests.kinds import each_database_in_faults
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
@@ -23,6 +24,7 @@ def asking(kind, number):
     return line(f"{kind}.{number}", body={"messages": messages, **ENDS[kind][2]})
 
 
+@each_database_in_faults
 def test_answers_that_end_early_are_stored_as_they_are_and_not_asked_for_again(plant):
     witness = plant.provider()
     plant.worker()

@@ -12,6 +12,7 @@ from headrace.states import BatchStatus, JobState, Outcome
 from headrace.store import workers
 from tests.batch_input import line, many
 from tests.invariants import check, check_rows
+from tests.kinds import on_postgresql
 from tests.scene import LANE, WORKER
 from tests.simulated import eventually
 from tests.sweepers import LEASE_SECONDS, SWEEPING, beat, look_out, sweeper_of
@@ -21,8 +22,6 @@ from tests.wrong_clock import WrongClock
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
 HOUR = timedelta(hours=1)
-on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
-on_postgresql = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from headrace.clock import now
 from headrace.states import BatchStatus, JobState, Outcome
 from tests.batch_input import line, many
 from tests.invariants import Cancelled, check
+from tests.kinds import each_database_in_faults
 from tests.scene import failed, retried, snoozed, succeeded
 from tests.simulated import eventually
 from tests.witness import attempts_of
@@ -44,6 +45,7 @@ def has_open_attempt(plant, batch_id):
     return Outcome.OPEN in outcomes
 
 
+@each_database_in_faults
 def test_queued(plant):
     witness = plant.provider()
     batch_id = plant.store.batch(lines=LINES, lane="nobody-drains-it-yet")
@@ -55,6 +57,7 @@ def test_queued(plant):
     assert (batch.cancelled, account.calls) == (LINES, 0)
 
 
+@each_database_in_faults
 @pytest.mark.parametrize(
     ("failpoint", "is_there"),
     [
@@ -80,6 +83,7 @@ def test_running(plant, failpoint, is_there):
     assert batch.failed == 0
 
 
+@each_database_in_faults
 @pytest.mark.parametrize("hold", [False, True], ids=["waiting to be retried", "held"])
 def test_after_an_ambiguous_call(plant, hold):
     witness = plant.provider()

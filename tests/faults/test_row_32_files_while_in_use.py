@@ -8,6 +8,7 @@ from headrace.files import path_of
 from tests.api_server import running_api
 from tests.batch_input import many
 from tests.invariants import check
+from tests.kinds import each_database_in_faults
 from tests.simulated import eventually
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
@@ -31,6 +32,7 @@ def visible(api):
     return {file["id"] for file in listed}
 
 
+@each_database_in_faults
 @pytest.mark.parametrize(
     "failpoints", ["before-rename=kill@1", "before-rename=kill@2"], ids=["before", "between"]
 )

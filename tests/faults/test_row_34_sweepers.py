@@ -15,6 +15,7 @@ from headrace.states import BatchStatus, JobState, Outcome
 from headrace.store import workers
 from tests.batch_input import given, many
 from tests.invariants import check, check_rows
+from tests.kinds import each_database_in_faults
 from tests.plant import ROOT
 from tests.simulated import eventually
 from tests.sweepers import SWEEPING, sweeper_of
@@ -69,6 +70,7 @@ def sweep(leader, start):
     leader.sweep()
 
 
+@each_database_in_faults
 def test_without_beat_and_without_hints_a_leader_killed_in_its_sweep_is_followed_by_another(plant):
     witness = plant.provider()
     batch_id = given(plant.store, plant.settings, *many(40))

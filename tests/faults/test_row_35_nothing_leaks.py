@@ -6,6 +6,7 @@ import pytest
 
 from tests.batch_input import many
 from tests.invariants import check
+from tests.kinds import each_database_in_faults
 from tests.plant import KEY, Worker
 
 pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
@@ -32,6 +33,7 @@ def test_descriptors_and_threads_stay_flat_under_faults(plant):
     assert seen[-1][1] <= seen[WARM][1] + 1, seen  # one looks up names now and then
 
 
+@each_database_in_faults
 @pytest.mark.slow
 def test_a_log_on_a_full_disk_fails_no_job(plant):
     witness = plant.provider(faults=FAULTS, hang_seconds=3)
