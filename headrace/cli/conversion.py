@@ -18,6 +18,7 @@ from headrace.lines import FIELDS, check_request
 TEXT_SUFFIX = ".txt"
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 SHOWN_FAULTS = 20
+KEPT_FAULTS = 100
 GENERATED = "line-"
 SENT_BYTES = 200  # of a line that is no JSON object
 
@@ -60,6 +61,7 @@ class Input:
     line_numbers: "array[int]" = field(default_factory=lambda: array("L"))  # of each, in the user's input
     places: dict[str, int] = field(default_factory=dict)  # custom_id -> 0-based place in the file
     faults: list[str] = field(default_factory=list)
+    refused: dict[int, Fault] = field(default_factory=dict)  # the first of them, by line of the user's input
 
     @property
     def total(self) -> int:
@@ -183,6 +185,8 @@ class Conversion:
                     yield _Line(number, raw if whole else None)
 
     def _note(self, number: int, fault: Fault) -> None:
+        if len(self._made.refused) < KEPT_FAULTS:
+            self._made.refused[number] = fault
         if len(self._faults) < SHOWN_FAULTS:
             self._faults.append(f"{self._source.name}:{number}: {fault.message}")
         else:

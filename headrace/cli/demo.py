@@ -19,8 +19,11 @@ from headrace.cli.options import Workers
 from headrace.cli.report import counted, report
 from headrace.cli.results_file import ResultsFile
 from headrace.cli.terminal import console, shown
+from headrace.client import BatchView
 from headrace.embedded import Stack
 from headrace.limits import BURST_SECONDS
+from headrace.money import exact
+from headrace.money import shown as usd
 from headrace.settings import Settings
 from headrace.simulator import SimulatorConfig, SimulatorProcess
 
@@ -32,7 +35,18 @@ base_url = "{url}"
 provider = "simulator"
 rpm = {rpm}
 tpm = {tpm}
+
+[prices.simulator-small]
+input = 0.15
+cached_input = 0.075
+output = 0.60
+
+[prices.simulator-large]
+input = 2.50
+cached_input = 1.25
+output = 10.00
 """
+PRICES = (("simulator-small", "0.15,0.075,0.60"), ("simulator-large", "2.50,1.25,10.00"))  # what it bills
 SHOWN_ANSWERS = 3
 SHOWN_CHARACTERS = 100
 
@@ -62,7 +76,7 @@ def demo(
         ResultsFile(folder / "demo-results.jsonl") as results,
     ):
         log = Path(scratch) / "simulator.log"
-        with SimulatorProcess(SimulatorConfig(rpm=rpm, tpm=tpm, log=log)) as simulator:
+        with SimulatorProcess(SimulatorConfig(rpm=rpm, tpm=tpm, log=log, prices=PRICES)) as simulator:
             configuration.write_text(CONFIGURATION.format(url=simulator.base_url, rpm=rpm, tpm=tpm))
             settings = Settings(data_dir=folder, config=configuration)
             made = read_input(str(given), Path(scratch), Rules(None, lambda _: True, settings.max_body_bytes))
@@ -70,7 +84,8 @@ def demo(
             stats = simulator.stats()
         console.print(_simulators_view(stats, log, rpm))
     report(batch, outcomes)
-    raise typer.Exit(_verdict(given, results.path, jobs))
+    agrees = _is_billed_so(batch, stats["billed_nanos"])
+    raise typer.Exit(_verdict(given, results.path, jobs) or int(not agrees))
 
 
 def _forget_environment() -> None:
@@ -88,7 +103,19 @@ def _simulators_view(stats: Mapping[str, Any], log: Path, rpm: int) -> Table:
     view = counted("the simulator saw", {"calls": stats["received"], "429s": stats["rate_limited"]})
     view.add_row("calls a minute", f"{per_minute:,.0f}")
     view.add_row("of the allowance", f"{per_minute / rpm:.0%}")
+    view.add_row("billed", usd(stats["billed_nanos"]))
     return view
+
+
+def _is_billed_so(batch: BatchView, billed_nanos: int) -> bool:
+    """Whether our ledger is the provider's bill, to the last nano of a dollar."""
+    booked = batch.cost_nanos or 0
+    agrees = booked <= billed_nanos <= booked + batch.doubtful_nanos
+    word = "agrees" if agrees else "does not agree"
+    typer.echo(
+        f"the ledger {word} with the provider's bill: ${exact(booked)} booked, ${exact(billed_nanos)} billed"
+    )
+    return agrees
 
 
 def _verdict(given: Path, path: Path, jobs: int) -> int:

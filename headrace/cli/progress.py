@@ -10,6 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from headrace.cli.terminal import console, shown
 from headrace.client import BatchView
+from headrace.money import shown as usd
+from headrace.projection import projected_cost
 
 RATE_WINDOW_SECONDS = 20.0
 LINE_SECONDS = 1.0
@@ -60,10 +62,10 @@ class Display:
 
     def _summary(self, batch: BatchView) -> str:
         rate = self._pace.per_minute
-        eta = _clock((batch.total - batch.done) / rate * 60) if rate else "-:--"
+        eta = clock((batch.total - batch.done) / rate * 60) if rate else "-:--"
         return (
             f"{batch.done:,}/{batch.total:,}  {rate:,.0f}/min  ETA {eta}  "
-            f"{batch.usage['total_tokens']:,} tokens  {batch.failed:,} failed"
+            f"{batch.usage['total_tokens']:,} tokens  {_cost(batch)}{batch.failed:,} failed"
         )
 
 
@@ -122,7 +124,19 @@ class _Pace:
         return (after - before) / (ended - began) * 60 if ended > began else 0.0
 
 
-def _clock(seconds: float) -> str:
+def _cost(batch: BatchView) -> str:
+    """What it cost so far, and will probably have cost; nothing while nothing with a known price."""
+    if not batch.cost_nanos:
+        return ""
+    sofar = usd(batch.cost_nanos)
+    expected = projected_cost(batch.total, batch.done, batch.cost_nanos, batch.doubtful_nanos)
+    if expected is None or batch.done >= batch.total:
+        return f"{sofar}  "
+    return f"{sofar} of about {usd(expected.expected)}  "
+
+
+def clock(seconds: float) -> str:
+    """As M:SS or H:MM:SS."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -10,6 +10,7 @@ from rich.table import Table
 from headrace.cli.outcomes import Outcomes
 from headrace.cli.terminal import console, shown
 from headrace.client import BatchView
+from headrace.money import shown as usd
 
 SHOWN_REASONS = 10
 TOKENS = {
@@ -23,7 +24,10 @@ TOKENS = {
 
 def report(batch: BatchView, outcomes: Outcomes) -> None:
     """Print the tables."""
-    console.print(Columns([_counts(batch, outcomes.skipped), _tokens(batch)]))
+    tables = [_counts(batch, outcomes.skipped), _tokens(batch)]
+    if batch.cost_nanos is not None:
+        tables.append(_cost(batch, batch.cost_nanos))
+    console.print(Columns(tables))
     if outcomes.reasons:
         console.print(_reasons(outcomes))
 
@@ -56,6 +60,19 @@ def _counts(batch: BatchView, skipped: int) -> Table:
 
 def _tokens(batch: BatchView) -> Table:
     return counted("tokens", {name: batch.usage[kind] for kind, name in TOKENS.items()})
+
+
+def _cost(batch: BatchView, known: int) -> Table:
+    """What is not known is said, and never counted as nothing."""
+    table = Table("cost", "", box=SIMPLE)
+    table.columns[1].justify = "right"
+    is_unknown = batch.unpriced_calls and not known
+    table.add_row("known", "unknown" if is_unknown else usd(known))
+    if batch.doubtful_nanos:
+        table.add_row("in doubt, at most", usd(batch.doubtful_nanos))
+    if batch.unpriced_calls:
+        table.add_row("calls without a price", f"{batch.unpriced_calls:,}")
+    return table
 
 
 def _reasons(outcomes: Outcomes) -> Table:

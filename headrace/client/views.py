@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from typing import Any, Self
 
 import requests
 
+from headrace.money import nanos
 from headrace.usage import NO_USAGE, usage_of
 
 
@@ -25,11 +27,16 @@ class BatchView:
     metadata: Mapping[str, str]
     held: int
     on_ambiguous: str
+    cost_nanos: int | None
+    doubtful_nanos: int
+    unpriced_calls: int
+    budget_nanos: int | None
 
     @classmethod
     def of(cls, shown: Mapping[str, Any]) -> Self:
-        """From the API's object."""
+        """From the API's object; one of an older headrace has no cost."""
         counts, errors = shown["request_counts"], shown["errors"] or {}
+        cost = shown.get("cost") or {}
         return cls(
             id=shown["id"],
             status=shown["status"],
@@ -43,12 +50,37 @@ class BatchView:
             metadata=shown["metadata"] or {},
             held=shown.get("held", 0),
             on_ambiguous=shown.get("on_ambiguous", "retry"),
+            cost_nanos=nanos(Decimal(cost["usd"])) if cost else None,
+            doubtful_nanos=nanos(Decimal(cost["doubtful_usd"])) if cost else 0,
+            unpriced_calls=cost.get("unpriced_calls", 0),
+            budget_nanos=_nanos_or_none((shown.get("budget") or {}).get("limit_usd")),
         )
 
     @property
     def done(self) -> int:
         """Requests that ran to their end."""
         return self.succeeded + self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetView:
+    """What a batch may spend (None: any amount), has spent, and can have to pay for calls under way."""
+
+    limit_nanos: int | None
+    spent_nanos: int
+    reserved_nanos: int
+    is_used_up: bool
+
+    @classmethod
+    def of(cls, answer: requests.Response) -> Self:
+        """From the API's answer."""
+        shown = answer.json()
+        return cls(
+            limit_nanos=_nanos_or_none(shown["limit_usd"]),
+            spent_nanos=nanos(Decimal(shown["spent_usd"])),
+            reserved_nanos=nanos(Decimal(shown["reserved_usd"])),
+            is_used_up=shown["is_used_up"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +94,7 @@ class HeldView:
     why: str
     calls: int
     tokens_at_most: int
+    waits_for_budget: bool
 
     @classmethod
     def of(cls, shown: Mapping[str, Any]) -> Self:
@@ -75,6 +108,7 @@ class HeldView:
             why=": ".join(filter(None, (error.get("code"), error.get("message")))),
             calls=shown["ambiguous"]["calls"],
             tokens_at_most=shown["ambiguous"]["tokens_at_most"],
+            waits_for_budget=error.get("code") == "budget_used_up",
         )
 
 
@@ -94,3 +128,7 @@ class ResultsPage:
             cursor=int(answer.headers["x-headrace-cursor"]),
             has_more=answer.headers["x-headrace-has-more"] == "true",
         )
+
+
+def _nanos_or_none(usd: str | None) -> int | None:
+    return None if usd is None else nanos(Decimal(usd))
