@@ -6,8 +6,10 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from sqlalchemy import RowMapping
 
+from api.budget_object import BatchBudget, key_used_up_notice, used_up_notice
 from api.schemas import Ambiguous, Cost, WireObject, seconds_or_none
 from headrace.models import Batch
+from headrace.states import BATCH_FINAL
 
 
 class RequestCounts(BaseModel):
@@ -59,7 +61,7 @@ class BatchErrors(BaseModel):
 
 
 class BatchObject(WireObject):
-    """The last seven are ours. `notice`: a word to the owner, while requests wait for more than their turn."""
+    """The last eight are ours. `notice`: a word to the owner while requests wait for more than their turn."""
 
     object: Literal["batch"] = "batch"
     endpoint: str
@@ -89,14 +91,17 @@ class BatchObject(WireObject):
     ambiguous: Ambiguous
     held: int
     cost: Cost
+    budget: BatchBudget | None
 
     @classmethod
-    def of(cls, batch: Batch, held: int = 0) -> "BatchObject":
-        """What the client sees of a batch, and of how many of its jobs are held."""
-        return cls.of_row(batch.model_dump() | {"metadata": batch.details}, held)
+    def of(cls, batch: Batch, held: int = 0, closed_period: str | None = None) -> "BatchObject":
+        """What the client sees of a batch: of how many of its jobs are held, and its key's closed budget."""
+        return cls.of_row(batch.model_dump() | {"metadata": batch.details}, held, closed_period)
 
     @classmethod
-    def of_row(cls, row: Mapping[str, Any] | RowMapping, held: int) -> "BatchObject":
+    def of_row(
+        cls, row: Mapping[str, Any] | RowMapping, held: int, closed_period: str | None
+    ) -> "BatchObject":
         """The same of its row as the table has it."""
         times = {name: seconds_or_none(value) for name, value in row.items() if name.endswith("_at")}
         made: dict[str, Any] = {
@@ -105,18 +110,26 @@ class BatchObject(WireObject):
                 total=row["total"], completed=row["succeeded"], failed=row["failed"]
             ),
             "usage": BatchUsage.of(row),
-            "notice": " ".join(filter(None, (row["notice"], _held_notice(held)))) or None,
+            "notice": " ".join(filter(None, (row["notice"], _held_notice(row, held, closed_period)))) or None,
             "invalid_lines": "skip" if row["skip_invalid"] else "fail",
             "on_ambiguous": "hold" if row["hold_ambiguous"] else "retry",
             "ambiguous": Ambiguous(calls=row["ambiguous_calls"], tokens_at_most=row["ambiguous_tokens"]),
             "held": held,
             "cost": Cost.of(row["cost_nanos"], row["doubtful_nanos"], row["unpriced_calls"]),
+            "budget": BatchBudget.of(row),
         }
         return cls(**{**row, **times, **made})
 
 
-def _held_notice(held: int) -> str | None:
+def _held_notice(row: Mapping[str, Any] | RowMapping, held: int, closed_period: str | None) -> str | None:
     """Said for as long as it is so, whatever else happens to the batch."""
-    if not held:
+    if row["status"] in BATCH_FINAL:
         return None
+    used_up = used_up_notice(row)
+    if used_up or not held:
+        return used_up
+    if closed_period:
+        return key_used_up_notice(closed_period)
+    if row["wanted_nanos"] is not None:
+        return "The budget of this batch has room again: what is held for it goes on in a moment."
     return f"Requests that are held and wait for you: {held}. List them with state=held, and release them."

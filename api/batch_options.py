@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from api.amounts import Usd
 from api.problems import invalid
 from headrace.errors import InvalidRequest
 from headrace.windows import PATTERN, RULE, is_window
@@ -42,6 +43,7 @@ class Options(BaseModel):
     priority: Annotated[Priority, BeforeValidator(_number)] | None = None
     invalid_lines: InvalidLines | None = None
     on_ambiguous: OnAmbiguous | None = None
+    budget_usd: Usd | None = None
 
 
 def told_in(metadata: dict[str, str]) -> dict[str, Any]:

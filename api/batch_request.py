@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from api.amounts import Usd
 from api.batch_options import InvalidLines, OnAmbiguous, Options, Priority, Window, refuse_unknown, told_in
 from api.file_object import ExpiresAfter
 from api.payloads import fitted
@@ -14,13 +15,15 @@ from headrace.clock import now
 from headrace.errors import InvalidRequest
 from headrace.ids import new_id
 from headrace.models import Batch
+from headrace.money import nanos
 from headrace.windows import length_of
 
 CONTRACT = ("input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after")
 DAY = "24h"
 
 
-def _served(endpoint: str) -> str:
+def served(endpoint: str) -> str:
+    """Pydantic's validator of an endpoint."""
     if endpoint not in ENDPOINTS:
         raise PydanticCustomError(
             "unserved", "supported values are {values}", {"values": ", ".join(ENDPOINTS)}
@@ -28,7 +31,8 @@ def _served(endpoint: str) -> str:
     return endpoint
 
 
-def _file_id(value: str) -> str:
+def file_id(value: str) -> str:
+    """Pydantic's validator of a file's id."""
     if not is_name(value):
         raise PydanticCustomError("no_name", "it must be the id of a file")
     return value
@@ -42,10 +46,10 @@ class BatchRequest(BaseModel):
     input_file_id: Annotated[
         str,
         Field(max_length=256),
-        AfterValidator(_file_id),
+        AfterValidator(file_id),
         Field(json_schema_extra={**A_NAME, "maxLength": 256}),
     ]
-    endpoint: Annotated[str, AfterValidator(_served), Field(json_schema_extra={"enum": list(ENDPOINTS)})]
+    endpoint: Annotated[str, AfterValidator(served), Field(json_schema_extra={"enum": list(ENDPOINTS)})]
     completion_window: Window
     metadata: (
         Annotated[
@@ -58,6 +62,7 @@ class BatchRequest(BaseModel):
     priority: Annotated[Priority, Field(strict=True), WHOLE] | None = None
     invalid_lines: InvalidLines | None = None
     on_ambiguous: OnAmbiguous | None = None
+    budget_usd: Usd | None = None
 
     def row(self, api_key_id: str) -> Batch:
         """The new batch."""
@@ -74,6 +79,7 @@ class BatchRequest(BaseModel):
             hold_ambiguous=self.on_ambiguous == "hold",
             priority=self.priority or 0,
             skip_invalid=self.invalid_lines == "skip",
+            budget_nanos=nanos(self.budget_usd) if self.budget_usd is not None else None,
             output_seconds=self.output_expires_after.seconds if self.output_expires_after else None,
         )
 

@@ -1,6 +1,7 @@
 """Batches: created, polled, listed, cancelled (contract 2.1 to 2.4)."""
 
 import re
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -19,7 +20,7 @@ from headrace.errors import Conflict, InvalidRequest, NotFound
 from headrace.failpoints import failpoint
 from headrace.models import Batch
 from headrace.states import BatchStatus
-from headrace.store import batches, holding
+from headrace.store import batches, holding, pausing
 
 router = APIRouter(tags=["batches"])
 
@@ -57,8 +58,8 @@ def list_batches(
         raise InvalidRequest("'after' must be the id of a batch.", param="after", code="invalid_value")
     with database.read() as session:
         rows = batches.list_page(session, key.id, after=after, limit=limit + 1)
-        held = holding.counts(session, key.id, [batch.id for batch in rows])
-    return Page[BatchObject].of(rows, lambda batch: BatchObject.of(batch, held.get(batch.id, 0)), limit)
+        show = _shown_with(session, key.id, rows)
+    return Page[BatchObject].of(rows, show, limit)
 
 
 @router.get("/batches/{batch_id}")
@@ -82,8 +83,14 @@ def cancel_batch(batch_id: str, key: CallerDep, database: DatabaseDep) -> BatchO
 
 
 def shown(session: Session, batch: Batch) -> BatchObject:
-    """The batch and how many of its jobs are held."""
-    return BatchObject.of(batch, holding.counts(session, batch.api_key_id, [batch.id]).get(batch.id, 0))
+    """The batch, with what is not in its own row."""
+    return _shown_with(session, batch.api_key_id, [batch])(batch)
+
+
+def _shown_with(session: Session, api_key_id: str, rows: Sequence[Batch]) -> Callable[[Batch], BatchObject]:
+    held = holding.counts(session, api_key_id, [batch.id for batch in rows])
+    closed = session.execute(pausing.closed_period(api_key_id)).scalar() if held else None
+    return lambda batch: BatchObject.of(batch, held.get(batch.id, 0), closed)
 
 
 def find_batch(session: Session, api_key_id: str, batch_id: str) -> Batch:

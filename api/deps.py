@@ -54,10 +54,10 @@ RedisDep = Annotated[Redis, Depends(_redis)]
 
 
 @refuses(401)
-def caller(
+def key_holder(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)], database: DatabaseDep
 ) -> ApiKey:
-    """The key that the request carries, looked up each time: one that was revoked stops at once."""
+    """The key that the request carries, ordinary or not, looked up each time: a revoked one stops at once."""
     if credentials is None:
         raise Unauthorized(
             "You did not provide an API key: send it in the header 'Authorization: Bearer YOUR_KEY'.",
@@ -70,11 +70,38 @@ def caller(
     return key
 
 
+KeyHolderDep = Annotated[ApiKey, Depends(key_holder)]
+
+
+async def caller(key: KeyHolderDep) -> ApiKey:
+    """An ordinary key: an admin key works on nothing (contract 7.1)."""
+    if key.is_admin:
+        raise Unauthorized(
+            "This is an admin key: it sees what all keys use and cost (/v1/usage, /v1/costs,"
+            " /v1/organization/...), and nothing else. Send an ordinary key here.",
+            code="invalid_api_key",
+        )
+    return key
+
+
+async def admin(key: KeyHolderDep) -> ApiKey:
+    """An admin key (contract 7.1)."""
+    if not key.is_admin:
+        raise Unauthorized(
+            "This needs an admin key, which `headrace keys create NAME --admin` makes. What a key used itself"
+            " it sees at /v1/usage and /v1/costs.",
+            code="invalid_api_key",
+        )
+    return key
+
+
 CallerDep = Annotated[ApiKey, Depends(caller)]
+AdminDep = Annotated[ApiKey, Depends(admin)]
 
 
 @refuses(400)
 async def refuse_nul(request: Request) -> None:
     """PostgreSQL stores no NUL, so nothing is named by one."""
-    if "\0" in request.url.path or any("\0" in value for value in request.query_params.values()):
+    values = [value for _, value in request.query_params.multi_items()]
+    if any("\0" in text for text in (request.url.path, *values)):
         raise InvalidRequest("The URL contains the character NUL.")

@@ -18,10 +18,17 @@ def read_requests(document: Any, knows_model: KnowsModel, tags: TagSets) -> list
     """The jobs that a body asks for. Raises InvalidRequest, which names every faulty one."""
     if not isinstance(document, list):
         return _all_good([("", _read(document, 1, knows_model, tags))])
+    return _all_good(
+        [(f"[{index}]", job) for index, job in enumerate(read_each(document, knows_model, tags))]
+    )
+
+
+def read_each(document: list[Any], knows_model: KnowsModel, tags: TagSets) -> list[NewJob | Fault]:
+    """A job or a fault for each request of a list. Raises InvalidRequest if there are none, or too many."""
     if not 1 <= len(document) <= MAX_REQUESTS:
         raise InvalidRequest(f"Send 1 to {MAX_REQUESTS} requests at once, and not {len(document)}.")
     read = [_read(request, line, knows_model, tags) for line, request in enumerate(document, 1)]
-    return _all_good([(f"[{index}]", job) for index, job in enumerate(_told_apart(read))])
+    return list(_told_apart(read))
 
 
 def _told_apart(read: list[NewJob | Fault]) -> Iterator[NewJob | Fault]:

@@ -3,12 +3,28 @@
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import ModuleType
+from typing import Any
 
 from fastapi import Depends, FastAPI
 from starlette.exceptions import HTTPException
 
-from api import batches, file_creation, files, health, jobs, models, releases, results, uploads
-from api.deps import Parts, caller, refuse_nul
+from api import (
+    batches,
+    budgets,
+    estimate,
+    file_creation,
+    files,
+    health,
+    jobs,
+    models,
+    organization,
+    releases,
+    results,
+    uploads,
+    usage,
+)
+from api.deps import Parts, admin, caller, key_holder, refuse_nul
 from api.heads import Heads
 from api.not_routed import not_routed
 from api.openapi import DescribedApi
@@ -21,7 +37,22 @@ from headrace.db import Database
 from headrace.limits import connect
 from headrace.settings import Settings
 
-RESOURCES = (files, file_creation, uploads, batches, releases, results, jobs, models)
+RESOURCES = (
+    files,
+    file_creation,
+    uploads,
+    batches,
+    budgets,
+    releases,
+    results,
+    jobs,
+    estimate,
+    models,
+    usage,
+    organization,
+)
+# Which key, where an ordinary one is not what it takes.
+KEYS: dict[ModuleType, Callable[..., Any]] = {usage: key_holder, organization: admin}
 ABOUT = """Runs any number of LLM completions at exactly the rate your account allows, and loses none.
 
 Files and batches are those of the OpenAI API; jobs are requests without a file. Lists go on behind the last
@@ -46,7 +77,8 @@ def make_app(settings: Settings | None = None, started: Callable[[], None] = lam
         redoc_url=None,
     )
     for resource in RESOURCES:
-        api.include_router(resource.router, prefix="/v1", dependencies=[Depends(caller), Depends(refuse_nul)])
+        key = KEYS.get(resource, caller)
+        api.include_router(resource.router, prefix="/v1", dependencies=[Depends(key), Depends(refuse_nul)])
     api.include_router(health.router)
     return RequestIds(Heads(Polls(api)))
 

@@ -26,7 +26,7 @@ SILENCE_SECONDS = 60.0
 SLOWEST_BYTES_PER_SECOND = 1000
 LEVELS = MAX_DEPTH + 2  # a list, a request, and in it a body that may be MAX_DEPTH deep
 SHOWN_CHARACTERS = 64
-OF_REQUESTS = "/v1/jobs"  # the one route whose bodies have those of requests in them
+OF_REQUESTS = ("/v1/jobs", "/v1/estimate")  # whose bodies have those of requests in them
 SMALL_BYTES = MEBIBYTE  # enough for any other route
 PARSING = CapacityLimiter(2)  # of larger ones: each takes seconds of the interpreter, and its size many times
 PATIENCE_SECONDS = 30.0
@@ -69,7 +69,7 @@ def fitted(model: type[Model], document: Any) -> Model:
 
 def _most_bytes(request: Request, settings: Settings) -> int:
     most = settings.max_body_bytes
-    return most if request.url.path == OF_REQUESTS else min(most, SMALL_BYTES)
+    return most if request.url.path in OF_REQUESTS else min(most, SMALL_BYTES)
 
 
 @refuses(400, 408, 413, 415)

@@ -64,6 +64,6 @@ async def _answer(database: Database, asked: dict[Question, list[asyncio.Future[
 def _answers(database: Database, questions: Collection[Question]) -> dict[Question, bytes]:
     rows = polled(database, questions)
     return {
-        question: BatchObject.of_row(row, row["held"]).model_dump_json().encode()
+        question: BatchObject.of_row(row, row["held"], row["closed_period"]).model_dump_json().encode()
         for question, row in rows.items()
     }

@@ -1,5 +1,6 @@
 """Amounts of money: Decimal USD where people see them, integers of 1e-9 USD (nanos) where they are kept."""
 
+import re
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 
 NANOS = 10**9
@@ -7,6 +8,15 @@ MOST_NANOS = 9 * 10**18  # what a column of 64 bits holds, and nobody has
 SLIVER = Decimal(
     "1e-9"
 )  # of a nano: what a factor such as 5/3 leaves over is no half, and nothing to round up
+AMOUNT_RULE = "it must be an amount of USD below 1000000000 with at most 9 decimals, such as 25 or 0.50"
+AMOUNT = r"[0-9]{1,9}(\.[0-9]{1,9})?"
+
+
+def usd_of(text: str) -> Decimal:
+    """USD as people write them, exactly. Raises ValueError."""
+    if not re.fullmatch(AMOUNT, text):
+        raise ValueError(AMOUNT_RULE)
+    return Decimal(text)
 
 
 def nanos(usd: Decimal, *, up: bool = False) -> int:

@@ -15,3 +15,10 @@ def begins(period: Period, seconds: int) -> int:
         return seconds // DAY * DAY
     at = datetime.fromtimestamp(seconds, UTC)
     return int(datetime(at.year, at.month, 1, tzinfo=UTC).timestamp())
+
+
+def ends(period: Period, began: int) -> int | None:
+    """When the period is over that began then (Unix seconds); None for the total."""
+    if period is Period.TOTAL:
+        return None
+    return began + DAY if period is Period.DAY else begins(period, began + 32 * DAY)

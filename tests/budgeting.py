@@ -1,8 +1,40 @@
 """Budgets in tests of the store: set, looked at, and swept by hand."""
 
+from dataclasses import replace
+from decimal import Decimal
+
 from headrace.clock import now
+from headrace.pricing import Price, Rates
+from headrace.states import JobState
 from headrace.store import budgets, pausing
 from headrace.store.accounts import BatchAccount
+from tests.scene import AT_MOST, USAGE, succeeded
+
+PRICE = Price("mill", "large-model", "the tests", rates=Rates(input=Decimal(1), output=Decimal(1)))
+COST = USAGE.total_tokens * 1000  # nanos
+MOST = AT_MOST * 1000
+
+
+def states(store, batch_id):
+    return sorted(job.state for job in store.jobs(batch_id))
+
+
+def wait(store, batch_id):
+    """A second passes, and what waits is due again."""
+    for job in store.jobs(batch_id):
+        if job.state == JobState.QUEUED:
+            store.set_job(job.id, run_at=now())
+
+
+def spend_all(store, batch_id, cost=None):
+    """Call after call, each landing before the next one, until none departs; returns how many did."""
+    calls = 0
+    while departed := store.fly(1):
+        calls += len(departed)
+        usage = USAGE if cost is None else replace(USAGE, prompt_tokens=cost // 1000, completion_tokens=0)
+        store.land(*(succeeded(flight, usage) for flight in departed))
+        wait(store, batch_id)
+    return calls
 
 
 def limit_batch(store, batch_id, nanos):

@@ -45,6 +45,7 @@ def test_a_new_batch_is_validating_and_has_every_field(api):
         "cancelling_at",
         "cancelled_at",
         "notice",
+        "budget",
     }
     assert api.sdk().batches.retrieve(made.id) == made
 

@@ -10,7 +10,7 @@ from headrace.cli.inputs import read_input
 from headrace.cli.local import HASH_KEY, run_on
 from headrace.cli.results_file import ResultsFile
 from headrace.cli.submission import submit
-from headrace.client import Client
+from headrace.client import BatchOptions, Client
 from headrace.embedded import Stack
 from headrace.settings import Settings
 from headrace.simulator import SimulatorConfig, SimulatorProcess
@@ -24,6 +24,9 @@ base_url = "{url}"
 provider = "simulator"
 [models.m]
 quota = "simulator"
+[prices.m]
+input = 1
+output = 1
 """
 
 
@@ -182,9 +185,9 @@ def read(tmp_path):
 def run(stack, tmp_path, read):
     """Does what `headrace run` does once its stack is ready; returns the batch's id."""
 
-    def run(*texts):
+    def run(*texts, **options):
         with ResultsFile(tmp_path / "results.jsonl") as results:
-            batch, _ = run_on(stack, read(*texts), results)
+            batch, _ = run_on(stack, read(*texts), results, BatchOptions(**options))
         return batch.id
 
     return run
@@ -217,6 +220,20 @@ def test_another_input_does_not_go_on_with_an_unfinished_batch(run, stack):
     (stack.folder.path / "collected" / first).unlink()
 
     assert run("Another?") != first
+
+
+def test_a_run_whose_budget_was_used_up_goes_on_with_a_larger_one(run, read, client, simulator):
+    made, before = read("Too dear?", "This one too?"), simulator.stats()["received"]
+    begun = submit(client, made, BatchOptions(budget_usd="0"), **{HASH_KEY: made.sha256})
+    eventually(lambda: client.batch(begun.id).held == 2)
+    assert "budget of this batch, $0.00, is used up" in client.batch(begun.id).notice
+    assert simulator.stats()["received"] == before
+
+    assert run("Too dear?", "This one too?", budget_usd="10") == begun.id
+
+    batch = client.batch(begun.id)
+    assert (batch.succeeded, batch.budget_nanos, batch.notice) == (2, 10 * 10**9, None)
+    assert 0 < batch.cost_nanos < batch.budget_nanos
 
 
 def test_a_batch_that_somebody_cancelled_is_not_gone_on_with(run, read, client, simulator):

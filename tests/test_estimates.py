@@ -21,6 +21,7 @@ def job(prompt_estimate=100, completion_cap=None):
         completion_cap=completion_cap,
         tokens_at_most=0,
         open_answers=0,
+        prompt_at_most=0,
         attempts=0,
         max_attempts=3,
         calls=0,

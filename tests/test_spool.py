@@ -204,7 +204,7 @@ def test_a_database_that_is_away_is_no_refusal(store, folder):
 
 
 def test_a_large_file_of_which_most_is_written_is_made_anew(store, folder, spool, monkeypatch):
-    monkeypatch.setattr("worker.spool.LARGE_BYTES", 1000)
+    monkeypatch.setattr("worker.spool.LARGE_BYTES", 2000)
     store.batch(30)
     landings = [succeeded(flight) for flight in store.fly()]
     spool.add(landings)

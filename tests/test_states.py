@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ import pytest
 from sqlalchemy import update
 
 from headrace.clock import now
+from headrace.pricing import Price, Rates
 from headrace.states import FINAL, MOVES, BatchStatus, JobState, Outcome
+from headrace.store import pausing
+from headrace.store.accounts import BatchAccount
+from headrace.store.admission import BUDGET_USED_UP
 from headrace.store.finishing import WORKER_LOST
 from headrace.store.jobs import Departure
 from headrace.store.landings import Landing
 from headrace.store.tables import attempts, jobs
-from tests.scene import WORKER, failed, retried, snoozed, succeeded
+from tests.scene import AT_MOST, WORKER, failed, retried, snoozed, succeeded
 
 pytest_plugins = ["tests.databases"]
 
@@ -40,7 +45,10 @@ SITUATIONS: dict[str, dict[str, Any]] = {
     "exhausted": {},
     "cancelled": {"status": BatchStatus.CANCELLING},
     "overdue": {"expires_at": now() - timedelta(minutes=1)},
+    "used up": {"budget_nanos": 0, "wanted_nanos": 1},
+    "reserved": {"budget_nanos": AT_MOST * 1000, "reserved_nanos": AT_MOST * 1000},
 }
+PRICE = Price("mill", "large-model", "the tests", rates=Rates(input=Decimal(1), output=Decimal(1)))
 LOST = {"outcome": Outcome.AMBIGUOUS, "error_code": WORKER_LOST, "landed_at": now()}
 ATTEMPTS = {"kept": 0, "+1": 1, "given back": -1}
 
@@ -98,8 +106,8 @@ class Crossroads:
         self.flights: dict[int, Departure] = {}
         self.before: dict[int, JobState] = {}
         self.situation: dict[int, str] = {}
-        for situation in SITUATIONS:
-            store.batch(lines=len(JobState), lane=situation)
+        store.charge(PRICE)
+        self.batches = [store.batch(lines=len(JobState), lane=situation) for situation in SITUATIONS]
         for situation in SITUATIONS:
             self.arrange(situation)
 
@@ -127,10 +135,13 @@ class Crossroads:
             "worker_id": WORKER if running else None,
             "crashes": 2 if situation == "crashed" else 0,
             "cancel_requested": situation == "marked",
+            "error_code": BUDGET_USED_UP if situation == "used up" and state is JobState.HELD else None,
         }
 
     def usual(self, verb, job_id):
-        """The situation in which the verb moves the job: the end of a call moves a held one in some only."""
+        """The situation in which the verb moves the job: some move one in certain situations only."""
+        if verb in ("pause", "resume"):
+            return "used up"
         return "lost" if verb in ENDS and self.before[job_id] is JobState.HELD else "plain"
 
     def take(self, verb):
@@ -153,8 +164,17 @@ class Crossroads:
                 "depart": lambda: store.depart(claims),
                 "release": lambda: store.release(claims),
                 "rescue": self.rescue,
+                "pause": lambda: self.each_budget(lambda session, one: pausing.hold(session, one, 1000)),
+                "resume": lambda: self.each_budget(
+                    lambda session, one: pausing.resume(session, one, now(), 1000)
+                ),
             }
             verbs[verb]()
+
+    def each_budget(self, change):
+        for batch_id in self.batches:
+            with self.store.db.begin() as session:
+                change(session, BatchAccount(batch_id))
 
     def rescue(self):
         with self.store.db.begin() as session:

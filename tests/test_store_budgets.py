@@ -1,55 +1,37 @@
 """Budgets: nothing departs that they have no room for, at the most that it can cost."""
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime
 
 import pytest
 
 from headrace.clock import now
 from headrace.periods import begins
-from headrace.pricing import Price, Rates
+from headrace.pricing import Price
 from headrace.states import JobState, Period
-from headrace.store import pausing
-from headrace.store.accounts import BatchAccount
 from headrace.store.admission import BUDGET_USED_UP, PRICE_UNKNOWN
 from headrace.usage import NO_USAGE
-from tests.budgeting import closed, hold, limit_batch, limit_key, percents, standing, sweep
-from tests.scene import AT_MOST, USAGE, failed, retried, snoozed, succeeded
+from tests.budgeting import (
+    COST,
+    MOST,
+    PRICE,
+    limit_batch,
+    limit_key,
+    percents,
+    spend_all,
+    standing,
+    states,
+    sweep,
+    wait,
+)
+from tests.scene import failed, retried, snoozed, succeeded
 
 pytest_plugins = ["tests.databases"]
-
-PRICE = Price("mill", "large-model", "the tests", rates=Rates(input=Decimal(1), output=Decimal(1)))
-COST = USAGE.total_tokens * 1000  # nanos
-MOST = AT_MOST * 1000
 
 
 @pytest.fixture
 def priced(store):
     store.charge(PRICE)
     return store
-
-
-def states(store, batch_id):
-    return sorted(job.state for job in store.jobs(batch_id))
-
-
-def wait(store, batch_id):
-    """A second passes, and what waits is due again."""
-    for job in store.jobs(batch_id):
-        if job.state == JobState.QUEUED:
-            store.set_job(job.id, run_at=now())
-
-
-def spend_all(store, batch_id, cost=None):
-    """Call after call, each landing before the next one, until none departs; returns how many did."""
-    calls = 0
-    while departed := store.fly(1):
-        calls += len(departed)
-        usage = USAGE if cost is None else replace(USAGE, prompt_tokens=cost // 1000, completion_tokens=0)
-        store.land(*(succeeded(flight, usage) for flight in departed))
-        wait(store, batch_id)
-    return calls
 
 
 def test_what_calls_can_cost_is_reserved_and_given_back(priced):
@@ -94,35 +76,6 @@ def test_at_the_end_of_its_budget_a_batch_is_held_with_the_reason(priced):
     assert batch.cost_nanos == 4 * COST
     assert batch.cost_nanos + MOST > batch.budget_nanos
     assert percents(priced, batch_id)[-1] == 100
-
-
-def test_a_raised_budget_lets_them_go_on(priced):
-    batch_id = priced.batch(lines=10)
-    limit_batch(priced, batch_id, MOST)
-    assert spend_all(priced, batch_id) == 1
-    sweep(priced)
-
-    limit_batch(priced, batch_id, MOST + COST - 1)
-    assert sweep(priced) == (0, 0)
-    limit_batch(priced, batch_id, 100 * MOST)
-    assert sweep(priced) == (0, 9)
-
-    assert closed(priced) == []
-    assert spend_all(priced, batch_id) == 9
-    assert priced.batch_row(batch_id).succeeded == 10
-
-
-def test_a_budget_that_is_taken_away_lets_them_go_on(priced):
-    batch_id = priced.batch(lines=3)
-    limit_batch(priced, batch_id, 0)
-    assert priced.fly() == []
-
-    limit_batch(priced, batch_id, None)
-    sweep(priced)
-
-    assert len(priced.fly()) == 3
-    batch = priced.batch_row(batch_id)
-    assert (batch.budget_nanos, batch.reserved_nanos, batch.wanted_nanos) == (None, 0, None)
 
 
 def test_a_budget_that_comes_late_counts_what_is_under_way(priced):
@@ -192,17 +145,6 @@ def test_a_key_has_budgets_too_over_all_it_runs(priced, period):
     assert len(priced.fly()) == 8
 
 
-def test_the_next_day_has_a_budget_of_its_own(priced):
-    limit_key(priced, Period.DAY, MOST)
-    batch_id = priced.batch(lines=3)
-    assert spend_all(priced, batch_id) == 1
-    sweep(priced)
-
-    assert sweep(priced, now() + timedelta(days=1)) == (0, 2)
-
-    assert standing(priced, Period.DAY, now() + timedelta(days=1)).spent_nanos == 0
-
-
 def test_a_key_s_budget_counts_what_it_spent_before_in_the_period(priced):
     priced.batch(lines=3)
     first, second, _third = priced.fly()
@@ -244,14 +186,6 @@ def test_alerts_come_at_half_at_four_fifths_and_at_the_end_once_each(priced):
     assert percents(priced, batch_id) == [50, 100]
 
 
-def test_a_hold_goes_slice_by_slice(priced):
-    batch_id = priced.batch(lines=5)
-    limit_batch(priced, batch_id, 0)
-    assert priced.fly(1) == []
-
-    assert [hold(priced, batch_id, 3), hold(priced, batch_id, 3), hold(priced, batch_id, 3)] == [3, 1, 0]
-
-
 def test_what_costs_nothing_needs_no_room(priced):
     batch_id = priced.batch(lines=2)
     limit_batch(priced, batch_id, 2 * MOST)
@@ -269,72 +203,3 @@ def test_a_period_begins_at_midnight_or_with_its_month():
     assert datetime.fromtimestamp(day, UTC) == datetime(2026, 11, 22, tzinfo=UTC)
     assert datetime.fromtimestamp(month, UTC) == datetime(2026, 11, 1, tzinfo=UTC)
     assert begins(Period.TOTAL, at) == 0
-
-
-def test_held_jobs_go_on_though_another_call_left_before_the_sweep_saw_the_raise(priced):
-    batch_id = priced.batch(lines=3)
-    limit_batch(priced, batch_id, MOST)
-    assert spend_all(priced, batch_id) == 1
-    sweep(priced)
-    (first, *_) = (job for job in priced.jobs(batch_id) if job.state == JobState.HELD)
-    limit_batch(priced, batch_id, 100 * MOST)
-    priced.unhold(first.id)
-
-    assert len(priced.fly()) == 1
-
-    assert sweep(priced) == (0, 1)
-    assert closed(priced) == []
-
-
-def test_a_budget_that_closes_again_while_its_jobs_are_queued_stays_marked(priced):
-    batch_id = priced.batch(lines=4)
-    limit_batch(priced, batch_id, MOST)
-    assert spend_all(priced, batch_id) == 1
-    sweep(priced)
-    limit_batch(priced, batch_id, MOST + COST)
-    account, before = BatchAccount(batch_id), now()
-    with priced.db.begin() as session:
-        pausing.resume(session, account, before, 1000)
-    assert spend_all(priced, batch_id) == 1
-
-    with priced.db.begin() as session:
-        assert not pausing.reopen(session, account)
-
-    sweep(priced)
-    limit_batch(priced, batch_id, 100 * MOST)
-    assert sweep(priced) == (0, 2)
-
-
-def test_a_key_s_budget_that_is_taken_away_lets_its_jobs_go_on(priced):
-    limit_key(priced, Period.DAY, 0)
-    priced.batch(lines=3)
-    assert priced.fly() == []
-    sweep(priced)
-
-    limit_key(priced, Period.DAY, None)
-
-    assert sweep(priced) == (0, 3)
-    assert closed(priced) == []
-    assert len(priced.fly()) == 3
-    limit_key(priced, Period.DAY, 3 * MOST)
-    assert standing(priced, Period.DAY).reserved_nanos == 3 * MOST
-
-
-def test_what_two_budgets_held_goes_on_when_both_have_room(priced):
-    batch_id, other_id = priced.batch(lines=2), priced.batch(lines=2)
-    limit_batch(priced, batch_id, 0)
-    assert len(priced.fly(2)) == 0
-    limit_key(priced, Period.TOTAL, 0)
-    assert priced.fly() == []
-
-    limit_batch(priced, batch_id, 100 * MOST)
-    assert sweep(priced) == (0, 0)
-    limit_batch(priced, batch_id, 0)
-    limit_key(priced, Period.TOTAL, 100 * MOST)
-    assert sweep(priced) == (0, 2)
-
-    assert states(priced, batch_id) == ["held", "held"]
-    assert states(priced, other_id) == ["queued", "queued"]
-    limit_batch(priced, batch_id, None)
-    assert sweep(priced) == (0, 2)
-    assert len(priced.fly()) == 4

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from headrace import clock
 from headrace.ids import new_id
 from headrace.states import FINAL, BatchStatus, JobState
-from headrace.store import tables, workers
+from headrace.store import tables, usage_hours, workers
 from headrace.store.jobs import Departure, depart
 from headrace.store.landings import Verb
 from tests.invariants import check_rows
@@ -225,6 +225,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     def teardown(self):
         check_rows(self.scene.db)
+        with self.scene.db.read() as session:
+            assert usage_hours.differences(session) == {}
         self.scene.close(self.batch_id)
         status = self.scene.batch_row(self.batch_id).status
         assert (status == BatchStatus.FINALIZING) == (self.all_ended() and not self.model.cancelling)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, update
+from sqlalchemy import event, select, text, update
 
 from headrace import clock
 from headrace.ids import new_id
@@ -18,9 +18,11 @@ from headrace.store.jobs import Departure
 from headrace.store.landings import Landing, Verb
 from headrace.store.postings import Key, Posting
 from headrace.store.tables import attempts
+from headrace.store.tables import usage_hours as sums_by_hour
 from headrace.usage import NO_USAGE, Usage
 from tests.priced import usages
 from tests.scene import AT_MOST, WORKER, Scene, failed, retried, succeeded
+from tests.simulated import eventually
 
 pytest_plugins = ["tests.databases"]
 
@@ -133,21 +135,37 @@ def test_calls_of_a_release_before_have_no_price(store):
     assert (sums.unpriced_calls, sums.cost_nanos) == (2, 0)  # what failed unpaid cost nothing
 
 
-def test_landings_wait_while_the_sums_are_made_again(postgresql):
+def test_a_landing_waits_while_the_sums_are_made_again(postgresql):
     store = postgresql
-    store.inline(40)
-    flights = store.fly(40)
-    landing = threading.Thread(target=lambda: [store.land(succeeded(flight)) for flight in flights])
-    landing.start()
-    for _ in range(10):
+    store.inline(1)
+    (flight,) = store.fly(1)
+    landing = threading.Thread(target=lambda: store.land(succeeded(flight)), daemon=True)
+
+    def between(_connection, _cursor, statement, *_rest):
+        """The old sums are gone, the ledger is not read yet."""
+        if statement.startswith("INSERT INTO usage_hours") and not landing.ident:
+            landing.start()
+            eventually(lambda: not landing.is_alive() or waits_for_a_lock(store), 60)
+
+    event.listen(store.db.engine, "before_cursor_execute", between)
+    try:
         with store.db.begin() as session:
             usage_hours.rebuild(session)
-            assert usage_hours.differences(session) == {}
+    finally:
+        event.remove(store.db.engine, "before_cursor_execute", between)
     landing.join(60)
 
     with store.db.read() as session:
         assert usage_hours.differences(session) == {}
-    assert sum(one.calls for one in kept(store).values()) == 40
+    assert sum(one.calls for one in kept(store).values()) == 1
+
+
+def waits_for_a_lock(store: Scene) -> bool:
+    with store.db.read() as session:
+        waiting = (
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return session.execute(text(waiting)).first() is not None
 
 
 def happen(store: Scene, frozen: Frozen, planned: list[Call]) -> None:
@@ -163,7 +181,7 @@ def happen(store: Scene, frozen: Frozen, planned: list[Call]) -> None:
             store.rescue(WORKER)
     for call, flight in reversed(flights):
         if call.outcome is not None:
-            store.land(ended(call, flight))
+            store.land(ended(call, call.outcome, flight))
 
 
 def fly(store: Scene, claim, call: Call) -> list[Departure]:
@@ -180,15 +198,15 @@ def fly(store: Scene, claim, call: Call) -> list[Departure]:
         return [flight] if flight.attempt_id in jobs.depart(session, [flight], WORKER) else []
 
 
-def ended(call: Call, flight: Departure) -> Landing:
-    verb = ENDS[call.outcome]
-    paid = call.outcome not in (Outcome.REFUSED, Outcome.NOT_SENT)
+def ended(call: Call, outcome: Outcome, flight: Departure) -> Landing:
+    verb = ENDS[outcome]
+    paid = outcome not in (Outcome.REFUSED, Outcome.NOT_SENT)
     return Landing(
         flight.claim.job_id,
         flight.claim.token,
         flight.attempt_id,
         verb,
-        call.outcome,
+        outcome,
         usage=call.usage if paid else NO_USAGE,
         run_at=clock.now() if verb in (Verb.RETRY, Verb.SNOOZE) else None,
         answer="{}" if verb in (Verb.SUCCEED, Verb.FAIL) else None,
@@ -198,7 +216,7 @@ def ended(call: Call, flight: Departure) -> Landing:
 
 def kept(store: Scene) -> dict[Key, Posting]:
     with store.db.read() as session:
-        rows = session.execute(select(usage_hours.usage_hours)).mappings().all()
+        rows = session.execute(select(sums_by_hour)).mappings().all()
     return {
         Key._make(row[name] for name in Key._fields): Posting._make(
             [*(row[name] for name in Posting._fields[:-1]), 0]

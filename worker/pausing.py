@@ -1,6 +1,7 @@
 """Jobs whose budget is used up are held, and go on when there is room again."""
 
 import logging
+import time
 
 import gevent
 
@@ -14,6 +15,7 @@ from worker.stopping import StopFlag
 log = logging.getLogger(__name__)
 
 SLICE = 1000
+QUIET_SECONDS = 10.0  # after a look that found nothing to hold: it costs more the more is held already
 
 
 class Pausing:
@@ -22,15 +24,18 @@ class Pausing:
     def __init__(self, db: Database, stop: StopFlag) -> None:
         self._db = db
         self._stop = stop
+        self._quiet_until: dict[AccountId, float] = {}
 
     def look(self) -> None:
         """Hold what waits for closed budgets; queue what was held for those that have room."""
         with self._db.read() as session:
             found = pausing.closed(session, now())
+        held = {one.account for one in found if not one.has_room}
+        self._quiet_until = {name: until for name, until in self._quiet_until.items() if name in held}
         for one in found:
             if one.has_room:
                 self._resume(one.account)
-            else:
+            elif time.monotonic() >= self._quiet_until.get(one.account, 0.0):
                 self._hold(one.account)
 
     def _hold(self, account: AccountId) -> None:
@@ -38,7 +43,9 @@ class Pausing:
         while held == SLICE and not self._stop.is_set():
             with self._db.begin() as session:
                 held = pausing.hold(session, account, SLICE)
-            if held:
+            if not held:
+                self._quiet_until[account] = time.monotonic() + QUIET_SECONDS
+            else:
                 log.warning("%d jobs are held: the budget of %s is used up", held, account[0])
             gevent.sleep(0)
 

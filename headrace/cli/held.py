@@ -1,5 +1,6 @@
 """`headrace held`: the requests that wait for their owner, and why."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -23,7 +24,8 @@ def held(
 ) -> None:
     """List the requests that are held: since when, why, and what their calls can have cost at most.
 
-    `headrace release` lets them go.
+    Those that wait for a budget are one line for each batch: they go on by themselves. `headrace release`
+    lets the others go.
     """
     with connected(url, data_dir) as client:
         found = list(client.held(batch_id))
@@ -40,14 +42,29 @@ def _table(found: Sequence[HeldView]) -> Table:
     table = Table("job", "batch", "custom_id", "since", "why", "calls", "tokens at most", box=SIMPLE)
     for column in table.columns[:2]:
         column.no_wrap = True
-    for job in found:
+    for name, group in _grouped(found).items():
+        first = min(group, key=lambda job: job.since)
         table.add_row(
-            job.id,
-            job.batch_id or "",
-            shown(job.custom_id or ""),
-            f"{datetime.fromtimestamp(job.since).astimezone():%Y-%m-%d %H:%M}",
-            shown(job.why),
-            f"{job.calls:,}",
-            f"{job.tokens_at_most:,}",
+            name,
+            first.batch_id or "",
+            shown(first.custom_id or "") if len(group) == 1 else "",
+            f"{datetime.fromtimestamp(first.since).astimezone():%Y-%m-%d %H:%M}",
+            shown(first.why),
+            f"{sum(job.calls for job in group):,}",
+            f"{sum(job.tokens_at_most for job in group):,}",
         )
     return table
+
+
+def _grouped(found: Sequence[HeldView]) -> dict[str, list[HeldView]]:
+    """By what stands for them: what waits for a budget is together, by batch."""
+    budgeted: dict[str | None, list[HeldView]] = defaultdict(list)
+    groups: dict[str, list[HeldView]] = {}
+    for job in found:
+        if job.waits_for_budget:
+            budgeted[job.batch_id].append(job)
+        else:
+            groups[job.id] = [job]
+    for group in budgeted.values():
+        groups[group[0].id if len(group) == 1 else f"{group[0].id} and {len(group) - 1:,} more"] = group
+    return groups

@@ -15,6 +15,7 @@ from headrace.cli.terminal import near
 from headrace.client import USUAL, BatchOptions, BatchView, Client, Unreachable
 from headrace.embedded import Stack
 from headrace.errors import ConfigurationError
+from headrace.money import nanos, shown, usd_of
 from headrace.states import BatchStatus
 
 HASH_KEY = "headrace_input_sha256"
@@ -51,12 +52,16 @@ def run_on(
     collected = _Collected(stack.folder.path / "collected")
     try:
         batch = _unfinished(client, made, collected, options.on_ambiguous)
+        if batch:
+            _change_budget(client, batch, options.budget_usd)
         batch = batch or submit(client, made, options, **{HASH_KEY: made.sha256})
+        where = f"--url {stack.base_url} --data-dir {near(stack.folder.path)}"
         if options.on_ambiguous == "hold":
-            where = f"--url {stack.base_url} --data-dir {near(stack.folder.path)}"
             typer.echo(f"requests may come to be held: see `headrace held {where}`")
-        with display() as shown:
-            batch = follow(client, batch.id, shown, stack.check)
+        if options.budget_usd is not None:
+            typer.echo(f"to change the budget meanwhile: `headrace budget {batch.id} USD {where}`")
+        with display() as screen:
+            batch = follow(client, batch.id, screen, stack.check)
         check_accepted(batch, made)
         outcomes = results.fill(result_pages(client, batch.id), made)
         collected.add(batch.id)
@@ -81,6 +86,14 @@ def _unfinished(client: Client, made: Input, collected: "_Collected", on_ambiguo
         )
     typer.echo(f"resuming {newest.id}: {newest.done:,} of {newest.total:,} are done already")
     return newest
+
+
+def _change_budget(client: Client, batch: BatchView, usd: str | None) -> None:
+    """A batch that is gone on with has the budget that it had, unless another one is given."""
+    if usd is None or batch.status not in CALLING or nanos(usd_of(usd)) == batch.budget_nanos:
+        return
+    client.set_budget(batch.id, usd)
+    typer.echo(f"its budget is {shown(nanos(usd_of(usd)))} now")
 
 
 class _Collected:

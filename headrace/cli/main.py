@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from headrace import __version__
 from headrace.cli.batches import batches
+from headrace.cli.budget import budget
 from headrace.cli.cancel import cancel
 from headrace.cli.conversion import BadInput
 from headrace.cli.demo import demo
@@ -20,6 +21,7 @@ from headrace.cli.held import held
 from headrace.cli.keys import keys
 from headrace.cli.migrate import migrate
 from headrace.cli.prices import prices
+from headrace.cli.reconcile import reconcile_command
 from headrace.cli.release import release
 from headrace.cli.results import results
 from headrace.cli.run import run
@@ -27,6 +29,7 @@ from headrace.cli.simulate import simulate
 from headrace.cli.submit import submit_command
 from headrace.cli.terminal import shown
 from headrace.cli.up import up
+from headrace.cli.usage import usage
 from headrace.cli.watch import watch
 from headrace.embedded import PartFailed
 from headrace.errors import ConfigurationError, HeadraceError
@@ -46,9 +49,12 @@ app.command("watch")(watch)
 app.command("results")(results)
 app.command("batches")(batches)
 app.command("cancel")(cancel)
+app.command("budget")(budget)
 app.command("held")(held)
 app.command("release")(release)
 app.command("prices")(prices)
+app.command("usage")(usage)
+app.command("reconcile")(reconcile_command)
 app.command("migrate")(migrate)
 app.command("doctor")(doctor)
 app.command("simulate")(simulate)

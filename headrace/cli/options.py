@@ -7,9 +7,11 @@ import typer
 from pydantic import ValidationError
 
 from headrace.errors import ConfigurationError
+from headrace.money import usd_of
 from headrace.settings import Settings
 from headrace.windows import RULE, is_window
 
+NONE = "none"  # of a budget: any amount
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 InputArgument = Annotated[
@@ -27,6 +29,21 @@ def _window(value: str) -> str:
     if not is_window(value):
         raise typer.BadParameter(RULE)
     return value
+
+
+def usd_or_nothing(value: str | None) -> str | None:
+    """A callback: an amount of USD, if there is one."""
+    if value is not None:
+        try:
+            usd_of(value)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+    return value
+
+
+def usd_or_none(value: str | None) -> str | None:
+    """A callback: the same, or the word `none`."""
+    return value if value == NONE else usd_or_nothing(value)
 
 
 BatchArgument = Annotated[str, typer.Argument(metavar="BATCH", help="Its id, batch_...", show_default=False)]
@@ -55,6 +72,17 @@ InvalidLines = Annotated[
     typer.Option(
         "--invalid-lines",
         help="If lines of INPUT cannot be run: send nothing, or run the others, with these among the errors.",
+    ),
+]
+KeyId = Annotated[str, typer.Argument(metavar="KEY", help="Its id, key_...", show_default=False)]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="USD",
+        callback=usd_or_nothing,
+        help="What it may spend at most: no call departs that could cost more.",
+        show_default=False,
     ),
 ]
 Model = Annotated[

@@ -11,6 +11,7 @@ from headrace.cli.inputs import STDIN, read_input
 from headrace.cli.local import run_here
 from headrace.cli.options import (
     Ambiguous,
+    Budget,
     DataDir,
     InputArgument,
     InvalidLines,
@@ -50,6 +51,7 @@ def run(
     priority: Priority = USUAL.priority,
     invalid_lines: InvalidLines = "fail",
     on_ambiguous: Ambiguous = "retry",
+    budget: Budget = None,
 ) -> None:
     """Run all requests of INPUT, and write their results to a file, in the order of INPUT.
 
@@ -57,7 +59,7 @@ def run(
     requests succeeded, 1 if some did not, 2 if INPUT cannot be run (nothing was sent), 130 if interrupted.
     """
     settings = settled(settings_of(data_dir))
-    options = BatchOptions(window, priority, invalid_lines, on_ambiguous)
+    options = BatchOptions(window, priority, invalid_lines, on_ambiguous, budget)
     path = out or _beside(given)
     if path.exists() and given != STDIN and path.samefile(given):
         raise ConfigurationError(f"{path} is the input: name another --out")

@@ -11,6 +11,7 @@ from headrace.cli.inputs import read_input
 from headrace.cli.options import (
     DEFAULT_URL,
     Ambiguous,
+    Budget,
     DataDir,
     InputArgument,
     InvalidLines,
@@ -36,6 +37,7 @@ def submit_command(
     priority: Priority = USUAL.priority,
     invalid_lines: InvalidLines = "fail",
     on_ambiguous: Ambiguous = "retry",
+    budget: Budget = None,
     url: Url = DEFAULT_URL,
     data_dir: DataDir = None,
 ) -> None:
@@ -43,7 +45,7 @@ def submit_command(
 
     Faults that can be seen here are told at once, and nothing is sent; the rest shows in the batch.
     """
-    options = BatchOptions(window, priority, invalid_lines, on_ambiguous)
+    options = BatchOptions(window, priority, invalid_lines, on_ambiguous, budget)
     rules = Rules(model, lambda _: True, settings_of(data_dir).max_body_bytes, invalid_lines == "skip")
     with TemporaryDirectory(prefix="headrace-") as scratch, connected(url, data_dir) as client:
         made = read_input(given, Path(scratch), rules)

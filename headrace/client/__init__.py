@@ -2,16 +2,19 @@
 
 from headrace.client.calls import Client
 from headrace.client.options import USUAL, BatchOptions
+from headrace.client.reports import ReportRow
 from headrace.client.transport import Refused, Unreachable
-from headrace.client.views import BatchView, HeldView, ResultsPage
+from headrace.client.views import BatchView, BudgetView, HeldView, ResultsPage
 
 __all__ = [
     "USUAL",
     "BatchOptions",
     "BatchView",
+    "BudgetView",
     "Client",
     "HeldView",
     "Refused",
+    "ReportRow",
     "ResultsPage",
     "Unreachable",
 ]

@@ -9,8 +9,9 @@ import requests
 
 from headrace.client.form import FileForm
 from headrace.client.options import USUAL, BatchOptions
-from headrace.client.transport import Refused, Transport, Unreachable
-from headrace.client.views import BatchView, HeldView, ResultsPage
+from headrace.client.reports import ReportRow
+from headrace.client.transport import Query, Refused, Transport, Unreachable
+from headrace.client.views import BatchView, BudgetView, HeldView, ResultsPage
 from headrace.ids import new_id
 
 UPLOAD_TIMEOUT_SECONDS = (5.0, 600.0)
@@ -18,7 +19,7 @@ RESULTS_PAGE = 500
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 T = TypeVar("T")
-Shown = TypeVar("Shown", BatchView, HeldView)
+Shown = TypeVar("Shown", BatchView, HeldView, ReportRow)
 
 
 class Client:
@@ -92,15 +93,26 @@ class Client:
         """Ask a batch to end."""
         return _understood(self._transport.once("POST", f"{_path_of(batch_id)}/cancel"), _batch)
 
+    def budget(self, batch_id: str) -> BudgetView:
+        """How a batch stands to its budget."""
+        return _understood(self._transport.get(f"{_path_of(batch_id)}/budget"), BudgetView.of)
+
+    def set_budget(self, batch_id: str, usd: str | None) -> BatchView:
+        """Give a batch another budget, or none; it may come twice."""
+        path = f"{_path_of(batch_id)}/budget"
+        return _understood(self._transport.patiently("POST", path, json={"usd": usd}), _batch)
+
+    def report(self, name: str, query: Query) -> Iterator[ReportRow]:
+        """All rows of `usage` or `costs`, fetched a thousand at a time."""
+        return self._all(f"/v1/{name}", {"limit": 1000, **query}, ReportRow.of)
+
     def results(self, batch_id: str, after: int) -> ResultsPage:
         """The results behind the cursor `after` (0: from the start), at most a page of them."""
         query: dict[str, str | int] = {"after": after, "limit": RESULTS_PAGE}
         answer = self._transport.get(f"{_path_of(batch_id)}/results", query)
         return _understood(answer, ResultsPage.of)
 
-    def _all(
-        self, path: str, query: dict[str, str | int], show: Callable[[Mapping[str, Any]], Shown]
-    ) -> Iterator[Shown]:
+    def _all(self, path: str, query: Query, show: Callable[[Mapping[str, Any]], Shown]) -> Iterator[Shown]:
         """Everything in a list, page by page."""
 
         def page(answer: requests.Response) -> tuple[list[Shown], bool]:

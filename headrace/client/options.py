@@ -11,6 +11,7 @@ class BatchOptions:
     priority: int = 0
     invalid_lines: str = "fail"
     on_ambiguous: str = "retry"
+    budget_usd: str | None = None
 
     def as_fields(self) -> dict[str, str | int]:
         """Those of a new batch: nothing that says the same as nothing, since a strict API refuses it."""

@@ -1,5 +1,6 @@
 """HTTP to one headrace with one key: what is sent again, and what a failure is called."""
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from headrace.errors import HeadraceError, Unavailable
 
 TIMEOUT_SECONDS = (5.0, 60.0)  # to connect, and between two pieces of the answer
 RETRY_SECONDS = 30.0
+Query = Mapping[str, str | int | Sequence[str]]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -51,7 +53,7 @@ class Transport:
         """Close the connections."""
         self._session.close()
 
-    def get(self, path: str, query: dict[str, str | int] | None = None) -> requests.Response:
+    def get(self, path: str, query: Query | None = None) -> requests.Response:
         """Ask, and ask again for up to 30 s if that may help."""
         return self.patiently("GET", path, params=query)
 

@@ -1,6 +1,7 @@
 """Budgets as departures and landings meet them: what a call can cost at most is reserved before it leaves.
 
-An account is a batch's budget, or one of a key's. `docs/decisions/0017` says why they are kept in SQL.
+An account is a batch's budget, or one of a key's. Why they are kept in SQL:
+`docs/decisions/0017-budgets-are-kept-in-sql.md`.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select, tuple_, update
+from sqlalchemy import BigInteger, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
@@ -16,8 +17,17 @@ from headrace.money import shown
 from headrace.periods import begins
 from headrace.states import Period
 from headrace.store.alerts import KeyMoved, account_of, used_up
-from headrace.store.postings import NOTHING, Key, Posting
+from headrace.store.among import among
+from headrace.store.postings import Key, Posting, total
 from headrace.store.tables import batches, budgets, spending
+
+HAS_BUDGETS = or_(
+    select(batches.c.id)
+    .where(among(batches.c.id, "batch_ids"), batches.c.budget_nanos.is_not(None))
+    .exists(),
+    select(budgets.c.period).where(among(budgets.c.api_key_id, "key_ids")).exists(),
+)
+"""Whether any of these batches and keys has a budget."""
 
 IN_PERIOD = {
     Period.TOTAL: "in all",
@@ -78,14 +88,11 @@ class Accounts:
         """`jobs` have `batch_id` and `api_key_id`."""
         self._session = session
         known = list(jobs)
-        found: dict[AccountId, Account] = {}
-        found.update(_of_batches(session, {job.batch_id for job in known if job.batch_id}))
-        found.update(_of_keys(session, {job.api_key_id for job in known}, int(at.timestamp())))
-        self._found = found
+        self._found: dict[AccountId, Account] = {
+            **_of_batches(session, {job.batch_id for job in known if job.batch_id}),
+            **_of_keys(session, {job.api_key_id for job in known}, int(at.timestamp())),
+        }
         self._changed: set[AccountId] = set()
-
-    def __bool__(self) -> bool:
-        return bool(self._found)
 
     def concern(self, job: Any) -> bool:
         """Whether a job counts for any of them."""
@@ -130,31 +137,30 @@ class Accounts:
 
 def settle(session: Session, sums: Mapping[Key, Posting]) -> list[KeyMoved]:
     """Book what ended to the budgets of its keys; returns each with what was spent before and after."""
-    at = {key.hour: [(period, begins(period, key.hour)) for period in Period] for key in sums}
-    names = {(key.api_key_id, *period) for key in sums for period in at[key.hour]}
-    rows = session.execute(_SPENDING_OF, {"names": sorted(names)}).all()
+    keys = {key.api_key_id for key in sums}
     told = []
-    for row in rows:
-        name = KeyAccount(row.api_key_id, Period(row.period), row.begins)
-        total = NOTHING
-        for key, one in sums.items():
-            if key.api_key_id == name.api_key_id and begins(name.period, key.hour) == name.begins:
-                total = total.plus(one)
-        if total.spent_nanos or total.reserved_nanos:
+    for name, row in _spending_of(session, keys, min(key.hour for key in sums)).items():
+        moved = total(
+            one
+            for key, one in sums.items()
+            if key.api_key_id == name.api_key_id and begins(name.period, key.hour) == name.begins
+        )
+        if moved.spent_nanos or moved.reserved_nanos:
             session.execute(
                 row_of(name).values(
-                    spent_nanos=spending.c.spent_nanos + total.spent_nanos,
-                    reserved_nanos=spending.c.reserved_nanos + total.reserved_nanos,
+                    spent_nanos=spending.c.spent_nanos + moved.spent_nanos,
+                    reserved_nanos=spending.c.reserved_nanos + moved.reserved_nanos,
                 )
             )
-            after = row.spent_nanos + total.spent_nanos
+            after = row.spent_nanos + moved.spent_nanos
             told.append(KeyMoved(name.api_key_id, name.period, name.begins, row.spent_nanos, after))
     return told
 
 
 _SPENDING_OF = (
     select(spending)
-    .where(tuple_(*spending.primary_key.columns).in_(bindparam("names", expanding=True)))
+    .where(among(spending.c.api_key_id, "keys"))
+    .where(or_(spending.c.begins == 0, spending.c.begins >= bindparam("least", type_=BigInteger)))
     .order_by(*spending.primary_key.columns)
     .with_for_update()
 )
@@ -166,16 +172,14 @@ _BATCHES_OF = (
         batches.c.reserved_nanos,
         batches.c.wanted_nanos,
     )
-    .where(batches.c.id.in_(bindparam("ids", expanding=True)), batches.c.budget_nanos.is_not(None))
+    .where(among(batches.c.id, "ids"), batches.c.budget_nanos.is_not(None))
     .order_by(batches.c.id)
     .with_for_update(key_share=True)
 )
-_BUDGETS_OF = select(budgets).where(budgets.c.api_key_id.in_(bindparam("keys", expanding=True)))
+_BUDGETS_OF = select(budgets).where(among(budgets.c.api_key_id, "keys"))
 
 
 def _of_batches(session: Session, ids: Collection[str]) -> dict[AccountId, Account]:
-    if not ids:
-        return {}
     return {
         BatchAccount(row.id): Account(row.budget_nanos, row.spent, row.reserved_nanos, row.wanted_nanos)
         for row in session.execute(_BATCHES_OF, {"ids": sorted(ids)})
@@ -190,11 +194,20 @@ def _of_keys(session: Session, keys: Collection[str], seconds: int) -> dict[Acco
     if not limits:
         return {}
     _open(session, sorted(limits))
-    found: dict[AccountId, Account] = {}
-    for row in session.execute(_SPENDING_OF, {"names": sorted(limits)}):
-        name = KeyAccount(row.api_key_id, Period(row.period), row.begins)
-        found[name] = Account(limits[name], row.spent_nanos, row.reserved_nanos, row.wanted_nanos)
-    return found
+    return {
+        name: Account(limits[name], row.spent_nanos, row.reserved_nanos, row.wanted_nanos)
+        for name, row in _spending_of(session, keys, seconds).items()
+        if name in limits
+    }
+
+
+def _spending_of(session: Session, keys: Collection[str], seconds: int) -> dict[KeyAccount, Any]:
+    """The locked rows of these keys for periods that began with the month of `seconds`, or later."""
+    asked = {"keys": sorted(keys), "least": begins(Period.MONTH, seconds)}
+    return {
+        KeyAccount(row.api_key_id, Period(row.period), row.begins): row
+        for row in session.execute(_SPENDING_OF, asked)
+    }
 
 
 def _open(session: Session, names: Collection[KeyAccount]) -> None:

@@ -39,10 +39,8 @@ class _Reason(NamedTuple):
 
 
 def admit(session: Session, leaving: Sequence[Leaving], at: datetime) -> set[str]:
-    """The attempts, all of them written, that may go; their bounds are reserved from here on."""
+    """The attempts, all of them written and counted, that may go; their bounds are reserved from here on."""
     accounts = Accounts(session, [one.job for one in leaving], at)
-    if not accounts:
-        return {one.attempt_id for one in leaving}
     going, waiting = list[Leaving](), list[Leaving]()
     held: dict[_Reason, list[Leaving]] = defaultdict(list)
     for one in leaving:
@@ -78,4 +76,5 @@ def _take_back(session: Session, group: Sequence[Leaving], **values: Any) -> Non
         return
     session.execute(delete(attempts).where(attempts.c.id.in_([one.attempt_id for one in group])))
     back = update(jobs).where(jobs.c.id.in_([one.job.id for one in group]))
-    session.execute(back.values(lease_token=None, worker_id=None, **values))
+    uncalled = {"attempts": jobs.c.attempts - 1, "calls": jobs.c.calls - 1}
+    session.execute(back.values(lease_token=None, worker_id=None, **uncalled, **values))

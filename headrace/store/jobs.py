@@ -10,6 +10,7 @@ from sqlmodel import Session
 from headrace.clock import now
 from headrace.ids import new_id
 from headrace.states import FINAL, JobState
+from headrace.store.accounts import HAS_BUDGETS
 from headrace.store.admission import Leaving, admit
 from headrace.store.among import among
 from headrace.store.bulk import insert_many
@@ -81,6 +82,7 @@ _SENT = (
     update(jobs)
     .where(among(jobs.c.id, "job_ids"))
     .values(attempts=jobs.c.attempts + 1, calls=jobs.c.calls + 1)
+    .returning(HAS_BUDGETS)
 )
 _WRITTEN = select(attempts.c.id).where(among(attempts.c.id, "attempt_ids"))
 
@@ -194,13 +196,18 @@ def _send(
     if not leaving:
         return set()
     _write_attempts(session, leaving, worker_id, at)
+    sent = {leaves.attempt_id: rows[leaves.claim.job_id] for leaves in leaving}
+    asked = {
+        "job_ids": [row.id for row in sent.values()],
+        "batch_ids": {row.batch_id for row in sent.values() if row.batch_id},
+        "key_ids": {row.api_key_id for row in sent.values()},
+    }
+    if not any(session.execute(_SENT, asked).scalars()):
+        return set(sent)
     bounds = [
-        Leaving(leaves.attempt_id, leaves.cost_at_most_nanos, rows[leaves.claim.job_id]) for leaves in leaving
+        Leaving(leaves.attempt_id, leaves.cost_at_most_nanos, sent[leaves.attempt_id]) for leaves in leaving
     ]
-    going = admit(session, bounds, at)
-    sent = [leaves.claim.job_id for leaves in leaving if leaves.attempt_id in going]
-    session.execute(_SENT, {"job_ids": sent})
-    return going
+    return admit(session, bounds, at)
 
 
 def _write_attempts(session: Session, leaving: Sequence[Departure], worker_id: str, at: datetime) -> None:

@@ -52,6 +52,12 @@ def revoke(session: Session, key_id: str) -> bool:
     return True
 
 
+def is_live(session: Session, key_id: str) -> bool:
+    """Whether there is such a key that is not revoked."""
+    key = session.get(ApiKey, key_id)
+    return key is not None and key.revoked_at is None
+
+
 def digest(secret: str) -> str:
     """What is kept of a secret."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -21,7 +21,7 @@ from headrace.store.batches import Tally, add, add_all, close_if_done
 from headrace.store.bulk_updates import update_many
 from headrace.store.finishing import finish
 from headrace.store.locking import lock
-from headrace.store.postings import NOTHING, Entries, Key, cost_of, freed, lost, posting
+from headrace.store.postings import Entries, Key, cost_of, lost, posting, total
 from headrace.store.tables import attempts, jobs
 from headrace.usage import NO_USAGE, SUMMED, Usage
 
@@ -111,12 +111,8 @@ class _Accounts(NamedTuple):
 
     def tally(self, group: Sequence[Landing]) -> Tally:
         """What the calls of one batch cost, known or not, and the last word to its owner."""
-        total = NOTHING
-        for landing in group:
-            for _, one in self.entries[landing.attempt_id]:
-                total = total.plus(one)
         return Tally(
-            posting=total,
+            posting=total(one for landing in group for _, one in self.entries[landing.attempt_id]),
             notice=next((landing.notice for landing in reversed(group) if landing.notice), None),
         )
 
@@ -132,14 +128,13 @@ def _accounts(
         attempt, job = open_ones[landing.attempt_id], rows[landing.job_id]
         price = known.get(attempt.price_id)
         cost = cost_of(landing.outcome, landing.usage, landing.service_tier, price)
-        now_posted = posting(attempt, landing.outcome, landing.usage, cost)
         was_open = attempt.outcome == Outcome.OPEN
-        before = freed(attempt) if was_open else NOTHING.minus(lost(attempt))
+        posted = posting(attempt, landing.outcome, landing.usage, cost, was_open=was_open)
         costs[landing.attempt_id] = cost
-        entries[landing.attempt_id] = [
-            (Key.of(attempt, job), before),
-            (Key.of(attempt, job, landing.service_tier), now_posted),
-        ]
+        entries[landing.attempt_id] = [(Key.of(attempt, job, landing.service_tier), posted)]
+        if not was_open:
+            rescued = lost(attempt, was_open=False)
+            entries[landing.attempt_id].append((Key.of(attempt, job), rescued.taken_back()))
     return _Accounts(rows, costs, entries)
 
 

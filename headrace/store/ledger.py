@@ -17,8 +17,8 @@ def post(session: Session, entries: Iterable[tuple[Key, Posting]], rows: Mapping
     sums = summed(entries)
     if not sums:
         return
-    usage_hours.add(session, sums)
-    moved = accounts.settle(session, sums)
+    has_budgets = usage_hours.add(session, sums)
+    moved = accounts.settle(session, sums) if has_budgets else []
     budgeted = {row.batch_id for row in rows.values() if row.budget_nanos is not None}
     if moved or budgeted:
         alerts.raise_for(session, moved, by_batch(sums.items()), budgeted)

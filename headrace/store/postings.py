@@ -1,9 +1,10 @@
 """What each attempt adds to the sums: to those of its hour, of its batch, and of its key's budgets."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from operator import add, attrgetter, sub
+from functools import lru_cache
+from operator import add, attrgetter, neg
 from typing import Any, NamedTuple
 
 from headrace.pricing import Price
@@ -61,11 +62,11 @@ class Posting(NamedTuple):
 
     def plus(self, other: "Posting") -> "Posting":
         """Both together."""
-        return Posting(*map(add, self, other))
+        return Posting._make(map(add, self, other))
 
-    def minus(self, other: "Posting") -> "Posting":
-        """What is left of it without the other."""
-        return Posting(*map(sub, self, other))
+    def taken_back(self) -> "Posting":
+        """What undoes it."""
+        return Posting._make(map(neg, self))
 
     @property
     def spent_nanos(self) -> int:
@@ -81,8 +82,9 @@ Entries = list[tuple[Key, Posting]]
 _tokens = attrgetter(*TOKENS)
 
 
+@lru_cache(maxsize=1024)
 def hour_of(departed_at: datetime) -> int:
-    """Unix seconds of the beginning of its hour."""
+    """Unix seconds of the beginning of its hour. Calls depart in groups, at one time each."""
     return int(departed_at.timestamp()) // HOUR * HOUR
 
 
@@ -100,8 +102,8 @@ def cost_of(outcome: str, usage: Usage, service_tier: str, price: Price | None) 
     return price.cost(usage, service_tier) if price else None
 
 
-def posting(attempt: Any, outcome: str, usage: Usage, cost_nanos: int | None) -> Posting:
-    """What an attempt adds that ended so, with no regard to how it stood before."""
+def posting(attempt: Any, outcome: str, usage: Usage, cost_nanos: int | None, *, was_open: bool) -> Posting:
+    """What an attempt adds that ended so; what was reserved for it while it was open is free."""
     doubtful = is_in_doubt(outcome, usage)
     at_most = attempt.cost_at_most_nanos
     sums = (
@@ -112,32 +114,35 @@ def posting(attempt: Any, outcome: str, usage: Usage, cost_nanos: int | None) ->
         attempt.tokens_at_most if doubtful else 0,
         (at_most or 0) if doubtful else 0,
         int(cost_nanos is None and not (doubtful and at_most is not None)),
-        0,
+        -(at_most or 0) if was_open else 0,
     )
     return Posting._make(sums)
 
 
-def lost(attempt: Any) -> Posting:
+def lost(attempt: Any, *, was_open: bool) -> Posting:
     """What an attempt adds whose worker died: it may cost what it can cost at most."""
-    return posting(attempt, Outcome.AMBIGUOUS, NO_USAGE, None)
+    return posting(attempt, Outcome.AMBIGUOUS, NO_USAGE, None, was_open=was_open)
 
 
-def freed(attempt: Any) -> Posting:
-    """What is not reserved any more when an attempt ends that was open."""
-    return Posting(reserved_nanos=-(attempt.cost_at_most_nanos or 0))
+def total(postings: Iterable[Posting]) -> Posting:
+    """All together."""
+    columns = [sum(column) for column in zip(*postings, strict=True)]
+    return Posting._make(columns) if columns else NOTHING
 
 
 def summed(entries: Iterable[tuple[Key, Posting]]) -> dict[Key, Posting]:
     """By key, in one order everywhere, without what changes nothing."""
-    sums: dict[Key, Posting] = defaultdict(lambda: NOTHING)
+    groups: dict[Key, list[Posting]] = defaultdict(list)
     for key, one in entries:
-        sums[key] = sums[key].plus(one)
-    return {key: sums[key] for key in sorted(sums) if sums[key] != NOTHING}
+        groups[key].append(one)
+    sums = ((key, total(groups[key])) for key in sorted(groups))
+    return {key: one for key, one in sums if one != NOTHING}
 
 
-def by_batch(entries: Iterable[tuple[Key, Posting]]) -> Mapping[str, Posting]:
-    """The sums of each batch; of jobs that have none, under an empty text."""
-    sums: dict[str, Posting] = defaultdict(lambda: NOTHING)
+def by_batch(entries: Iterable[tuple[Key, Posting]]) -> dict[str, Posting]:
+    """The sums of each batch, in one order everywhere, without jobs that have none."""
+    groups: dict[str, list[Posting]] = defaultdict(list)
     for key, one in entries:
-        sums[key.batch_id] = sums[key.batch_id].plus(one)
-    return sums
+        if key.batch_id:
+            groups[key.batch_id].append(one)
+    return {batch_id: total(groups[batch_id]) for batch_id in sorted(groups)}

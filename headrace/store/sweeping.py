@@ -14,7 +14,7 @@ from headrace.store.batches import Tally, add
 from headrace.store.conditions import QUEUED, RUNNING, WAITING
 from headrace.store.finishing import WORKER_LOST, finish
 from headrace.store.locking import lock
-from headrace.store.postings import Entries, Key, by_batch, freed, lost
+from headrace.store.postings import Entries, Key, by_batch, lost
 from headrace.store.tables import attempts, jobs, lanes, workers
 
 MAX_CRASHES = 3
@@ -75,9 +75,8 @@ def _take_back(session: Session, ids: Sequence[int]) -> None:
     had_calls = {attempt.job_id for attempt in closed}
     rows = lock(session, ids)
     entries = _entries(closed, rows)
-    for batch_id, one in sorted(by_batch(entries).items()):
-        if batch_id:
-            add(session, batch_id, Tally(posting=one))
+    for batch_id, one in by_batch(entries).items():
+        add(session, batch_id, Tally(posting=one))
     cancelled = [row for row in rows.values() if row.cancelled]
     going_on = [row for row in rows.values() if not row.cancelled]
     finish(session, cancelled, JobState.CANCELLED, now())
@@ -134,7 +133,7 @@ def _close_open_attempts(session: Session, job_ids: Sequence[int]) -> list[Any]:
 
 def _entries(closed: Sequence[Any], rows: Mapping[int, Any]) -> Entries:
     """The calls that dead workers had under way: no longer reserved, and at the most that they can cost."""
-    return [(Key.of(attempt, rows[attempt.job_id]), lost(attempt).plus(freed(attempt))) for attempt in closed]
+    return [(Key.of(attempt, rows[attempt.job_id]), lost(attempt, was_open=True)) for attempt in closed]
 
 
 def _is_exhausted(row: Any) -> bool:
