@@ -42,7 +42,7 @@ class CallUsage(TokenUsage):
 
 
 class CallCost(BaseModel):
-    """USD as text. `usd` counts if `basis` is `exact`, `at_most_usd` if it is `at_most` or the call is `open`.
+    """USD as text. `usd` counts if `basis` is `exact`, `at_most_usd` if it is `at_most` or the call `open`.
 
     `price` names what the call departed at.
     """

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from headrace.clock import now
 from headrace.states import BatchStatus, JobState, Outcome
-from headrace.usage import NO_USAGE, SUMMED, Usage
+from headrace.usage import SUMMED, Usage
 from tests.scene import USAGE, failed, retried, snoozed, succeeded
 
 pytest_plugins = ["tests.databases"]
