@@ -5,7 +5,8 @@ import pytest
 from headrace.clock import now
 from headrace.states import JobState, Outcome
 from headrace.usage import Usage
-from tests.scene import USAGE, failed, retried, snoozed, succeeded
+from tests.invariants import check_rows
+from tests.scene import AT_MOST, USAGE, failed, retried, snoozed, succeeded
 
 OTHER = Usage(1, 0, 2, 0, 3)
 
@@ -61,6 +62,23 @@ def test_a_late_answer_ends_a_job_in_its_second_attempt_whose_answer_only_costs(
     assert job.total_tokens == batch.total_tokens == (USAGE + OTHER).total_tokens
     assert (batch.succeeded, batch.failed) == (1, 0)
     assert [attempt.total_tokens for attempt in store.attempts(job.id)] == [30, 3]
+
+
+def test_a_call_that_is_overtaken_stays_booked_even_if_its_worker_dies(store):
+    batch_id = store.batch()
+    stale, fresh = taken_over(store)
+
+    store.land(succeeded(stale))
+
+    overtaken = store.attempts(fresh.claim.job_id)[1]
+    assert (overtaken.outcome, overtaken.cost_nanos) == (Outcome.AMBIGUOUS, None)
+    batch = store.batch_row(batch_id)
+    assert (batch.ambiguous_calls, batch.ambiguous_tokens) == (1, AT_MOST)
+    check_rows(store.db)
+    store.land(succeeded(fresh, OTHER))  # it was not dead
+
+    assert store.batch_row(batch_id).ambiguous_calls == 0
+    check_rows(store.db)
 
 
 def test_of_two_answers_in_one_group_the_first_is_the_result(store):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, select, text, update
 
@@ -61,6 +61,14 @@ calls = st.builds(
 )
 
 
+EACH_KIND = [
+    Call(KNOWN, rescued=False, outcome=Outcome.SUCCEEDED, usage=SILENT, service_tier="", minutes=0),
+    Call(UNKNOWN, rescued=False, outcome=Outcome.SUCCEEDED, usage=SILENT, service_tier="", minutes=10),
+    Call(KNOWN, rescued=True, outcome=None, usage=NO_USAGE, service_tier="", minutes=50),
+    Call(KNOWN, rescued=True, outcome=Outcome.SUCCEEDED, usage=SILENT, service_tier="flex", minutes=200),
+]
+
+
 class Frozen:
     """A clock that moves when it is told to."""
 
@@ -89,6 +97,7 @@ def test_the_sums_that_landings_keep_are_those_of_the_ledger(store, monkeypatch)
         suppress_health_check=list(HealthCheck),
     )
     @given(st.lists(calls, min_size=1, max_size=6), st.booleans())
+    @example(EACH_KIND, again=True)
     def whatever_happens(planned, again):
         happen(store, frozen, planned)
         with store.db.read() as session:

@@ -21,6 +21,7 @@ from headrace.store.batches import Tally, add, add_all, close_if_done
 from headrace.store.bulk_updates import update_many
 from headrace.store.finishing import finish
 from headrace.store.locking import lock
+from headrace.store.lost_calls import book, close_open
 from headrace.store.postings import Entries, Key, cost_of, lost, posting, total
 from headrace.store.tables import attempts, jobs
 from headrace.usage import NO_USAGE, SUMMED, Usage
@@ -35,6 +36,7 @@ CLOSED = (
     "service_tier",
     "cost_nanos",
 )
+OVERTAKEN_MESSAGE = "An earlier call of this request was answered first, and this one has not been yet."
 UNLEASED = {"lease_token": None, "worker_id": None}
 
 _all_tokens = attrgetter(*USAGE)
@@ -98,7 +100,9 @@ def land(session: Session, landings: Sequence[Landing]) -> list[str]:
     _put_back(session, again, rows, at)
     finish(session, [rows[landing.job_id] for landing in stopped], JobState.CANCELLED, at)
     _add_usage(session, [*late, *again, *stopped], accounts)
-    ledger.post(session, [entry for entries in accounts.entries.values() for entry in entries], rows)
+    overtaken = book(session, close_open(session, _overtaken(final, rows), OVERTAKEN_MESSAGE), rows)
+    posted = [entry for entries in accounts.entries.values() for entry in entries]
+    ledger.post(session, [*posted, *overtaken], rows)
     return close_if_done(session, _batches(rows.values()))
 
 
@@ -253,6 +257,12 @@ def _add_usage(session: Session, landings: Sequence[Landing], accounts: _Account
         tally = accounts.tally(group)
         if tally != Tally():
             add(session, batch_id, tally)
+
+
+def _overtaken(final: Sequence[Landing], rows: dict[int, Any]) -> list[int]:
+    """Jobs that ended while somebody else has them: if he dies, nobody looks for his call any more."""
+    running = (landing for landing in final if rows[landing.job_id].state == JobState.RUNNING)
+    return [landing.job_id for landing in running if rows[landing.job_id].lease_token != landing.token]
 
 
 def _by_batch(landings: Iterable[Landing], rows: dict[int, Any]) -> list[tuple[str, list[Landing]]]:

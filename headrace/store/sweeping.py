@@ -8,17 +8,17 @@ from sqlalchemy import and_, case, func, or_, select, update
 from sqlmodel import Session
 
 from headrace.clock import now
-from headrace.states import JobState, Outcome
+from headrace.states import JobState
 from headrace.store import ledger
-from headrace.store.batches import Tally, add
 from headrace.store.conditions import QUEUED, RUNNING, WAITING
 from headrace.store.finishing import WORKER_LOST, finish
 from headrace.store.locking import lock
-from headrace.store.postings import Entries, Key, by_batch, lost
-from headrace.store.tables import attempts, jobs, lanes, workers
+from headrace.store.lost_calls import book, close_open
+from headrace.store.tables import jobs, lanes, workers
 
 MAX_CRASHES = 3
 LONGEST_WAIT = timedelta(minutes=15)  # the longest pause, 300 s, and more than its jitter
+CALL_LOST_MESSAGE = "The worker died while the call was under way."
 LOST_MESSAGE = "The worker died that had this job."
 HELD_MESSAGE = "Three workers died while a call of this job was under way. It waits for a person."
 
@@ -71,12 +71,10 @@ def _take_back(session: Session, ids: Sequence[int]) -> None:
     """Locked running jobs that nobody works on."""
     if not ids:
         return
-    closed = _close_open_attempts(session, ids)
+    closed = _close_calls(session, ids)
     had_calls = {attempt.job_id for attempt in closed}
     rows = lock(session, ids)
-    entries = _entries(closed, rows)
-    for batch_id, one in by_batch(entries).items():
-        add(session, batch_id, Tally(posting=one))
+    entries = book(session, closed, rows)
     cancelled = [row for row in rows.values() if row.cancelled]
     going_on = [row for row in rows.values() if not row.cancelled]
     finish(session, cancelled, JobState.CANCELLED, now())
@@ -114,26 +112,12 @@ def bring_forward(session: Session, names: Collection[str], limit: int) -> int:
     return len(ids)
 
 
-def _close_open_attempts(session: Session, job_ids: Sequence[int]) -> list[Any]:
+def _close_calls(session: Session, job_ids: Sequence[int]) -> list[Any]:
     """Counts the crash for each job that had a call under way, too; returns these calls."""
-    open_ones = (attempts.c.job_id.in_(job_ids), attempts.c.outcome == Outcome.OPEN)
-    told = ("job_id", "departed_at", "tokens_at_most", "price_id", "cost_at_most_nanos")
-    ended = update(attempts).where(*open_ones).returning(*(attempts.c[name] for name in told))
-    ended = ended.values(
-        landed_at=now(),
-        outcome=Outcome.AMBIGUOUS,
-        error_code=WORKER_LOST,
-        error_message="The worker died while the call was under way.",
-    )
-    closed: list[Any] = list(session.execute(ended))
+    closed = close_open(session, job_ids, CALL_LOST_MESSAGE)
     crashed = [attempt.job_id for attempt in closed]
     session.execute(update(jobs).where(jobs.c.id.in_(crashed)).values(crashes=jobs.c.crashes + 1))
     return closed
-
-
-def _entries(closed: Sequence[Any], rows: Mapping[int, Any]) -> Entries:
-    """The calls that dead workers had under way: no longer reserved, and at the most that they can cost."""
-    return [(Key.of(attempt, rows[attempt.job_id]), lost(attempt, was_open=True)) for attempt in closed]
 
 
 def _is_exhausted(row: Any) -> bool:
