@@ -97,7 +97,7 @@ def test_the_sums_that_landings_keep_are_those_of_the_ledger(store, monkeypatch)
         suppress_health_check=list(HealthCheck),
     )
     @given(st.lists(calls, min_size=1, max_size=6), st.booleans())
-    @example(EACH_KIND, again=True)
+    @example(EACH_KIND, True)
     def whatever_happens(planned, again):
         happen(store, frozen, planned)
         with store.db.read() as session:
