@@ -12,6 +12,7 @@ from bench import ingest as ingest_program
 from bench import large_file as large_file_program
 from bench import limits as limits_program
 from bench import polling as polling_program
+from bench import reports as reports_program
 from bench import scale as scale_program
 from bench import size as size_program
 from bench import throughput as throughput_program
@@ -28,6 +29,7 @@ PROGRAMS = (
     size_program,
     large_file_program,
     polling_program,
+    reports_program,
     scale_program,
     units_program,
 )
@@ -143,6 +145,21 @@ def polling(
     """What 200 polls a second cost a queue at full speed."""
     console = Console()
     finish(console, json, polling_program.measure(console, jobs))
+
+
+@app.command()
+def reports(
+    jobs: Annotated[
+        int, typer.Option(min=100, help="Jobs in the ledger, a call each.")
+    ] = reports_program.JOBS,
+    at_once: Annotated[
+        int, typer.Option(min=1, max=40, help="Batches that run at once: the more, the more sums by hour.")
+    ] = 1,
+    json: JsonFile = None,
+) -> None:
+    """Reports of usage and cost over a million jobs, beside adding up the ledger."""
+    console = Console()
+    finish(console, json, reports_program.measure(console, jobs, at_once))
 
 
 @app.command()

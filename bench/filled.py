@@ -1,6 +1,5 @@
 """Databases with any number of queued jobs, filled in bulk: a million rows take less than a minute."""
 
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ from headrace.migrations import upgrade
 from headrace.states import BatchStatus, JobState
 from headrace.store import keys, workers
 from headrace.store.tables import batches, jobs
-from headrace.usage import NO_USAGE
+from headrace.usage import SUMMED
 
 BODY = '{"model":"bench","messages":[{"role":"user","content":"How far may the gate be opened today?"}]}'
 ROWS_AT_ONCE = 20_000
@@ -95,16 +94,16 @@ def _batch(load: Load, number: int, key_id: str) -> dict[str, Any]:
 
 def _insert_jobs(session: Session, load: Load, key_id: str, first: int, end: int) -> None:
     """Those with the numbers from `first` to before `end`."""
-    n = _series(first, end).c.n
+    n = series(first, end).c.n
     batch = n % load.batches
     at = now() - HOUR
     values = {
         "api_key_id": literal(key_id),
-        "batch_id": _named("batch_", FIRST_NUMBER + batch),
+        "batch_id": named("batch_", FIRST_NUMBER + batch),
         "line": n // load.batches + 1,
-        "custom_id": _named("job-", n),
+        "custom_id": named("job-", n),
         "endpoint": literal(ENDPOINT),
-        "lane": _named("bench-", batch % load.lanes),
+        "lane": named("bench-", batch % load.lanes),
         "body": literal(BODY),
         "prompt_estimate": literal(20),
         "state": literal(JobState.QUEUED.value),
@@ -112,16 +111,18 @@ def _insert_jobs(session: Session, load: Load, key_id: str, first: int, end: int
         "created_at": literal(at, jobs.c.created_at.type),
         "cancel_requested": literal(False),
         "max_attempts": literal(MAX_ATTEMPTS),
-        **dict.fromkeys(("attempts", "calls", "crashes", *asdict(NO_USAGE)), literal(0)),
+        **dict.fromkeys(("attempts", "calls", "crashes", *SUMMED), literal(0)),
     }
     rows = select(*values.values())
     session.execute(insert(jobs).from_select(list(values), rows, include_defaults=False))
 
 
-def _series(first: int, end: int) -> CTE:
-    series = select(literal(first).label("n")).cte("series", recursive=True)
-    return series.union_all(select(series.c.n + 1).where(series.c.n < end - 1))
+def series(first: int, end: int) -> CTE:
+    """A table of the numbers from `first` to before `end`, in its column `n`."""
+    numbers = select(literal(first).label("n")).cte("series", recursive=True)
+    return numbers.union_all(select(numbers.c.n + 1).where(numbers.c.n < end - 1))
 
 
-def _named(prefix: str, number: Any) -> Any:
+def named(prefix: str, number: Any) -> Any:
+    """Text: `prefix` and a number that a statement has."""
     return literal(prefix).concat(cast(number, Text))

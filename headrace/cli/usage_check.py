@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 from rich.box import SIMPLE
 from rich.table import Table
+from sqlmodel import Session
 
 from headrace.cli.database import current
 from headrace.cli.terminal import console, shown
@@ -29,9 +30,11 @@ def verify(data_dir: Path | None) -> None:
 
 def rebuild(data_dir: Path | None) -> None:
     """Put what the ledger says in place of the sums kept."""
-    with current(data_dir) as database, database.begin() as session:
-        found = usage_hours.differences(session)
-        usage_hours.rebuild(session)
+    with current(data_dir) as database:
+        with database.read() as session:
+            found = usage_hours.differences(session)
+        with Session(database.engine) as session, session.begin():  # a unit of work would end after 45 s
+            usage_hours.rebuild(session)
     typer.echo(f"the sums are made again from the ledger; {len(found):,} were different")
 
 
