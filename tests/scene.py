@@ -45,9 +45,10 @@ def ping(db: Database) -> None:
 class Scene:
     """Makes rows in an empty database and looks at what became of them."""
 
+    price: Price | None = None
+
     def __init__(self, db: Database) -> None:
         self.db = db
-        self.price: Price | None = None
         with db.begin() as session:
             self.key_id = keys.create(session, "the tests")[0].id
             workers.register(session, WORKER, host="here", pid=1)

@@ -1,5 +1,6 @@
 """Health and readiness."""
 
+from contextlib import contextmanager
 from datetime import timedelta
 
 import requests
@@ -14,7 +15,19 @@ from tests.servers import free_port
 
 pytest_plugins = ["tests.databases", "tests.api_fixtures"]
 
-NEWEST = "0003"
+
+@contextmanager
+def stamped(store, revision):
+    """The database says that its schema is of another revision."""
+    stamp = text("UPDATE alembic_version SET version_num = :revision")
+    with store.db.begin() as session:
+        newest = session.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+        session.execute(stamp, {"revision": revision})
+    try:
+        yield
+    finally:
+        with store.db.begin() as session:
+            session.execute(stamp, {"revision": newest})
 
 
 def ready(api):
@@ -45,13 +58,8 @@ def test_it_is_not_ready_while_no_worker_lives(api, store):
 
 
 def test_it_is_not_ready_while_the_schema_is_older_than_this_version(api, store):
-    with store.db.begin() as session:
-        session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-    try:
+    with stamped(store, "0001"):
         status, wrong = ready(api)
-    finally:
-        with store.db.begin() as session:
-            session.execute(text(f"UPDATE alembic_version SET version_num = '{NEWEST}'"))
 
     assert (status, list(wrong)) == (503, ["database"])
     assert "headrace migrate" in wrong["database"]
@@ -59,13 +67,8 @@ def test_it_is_not_ready_while_the_schema_is_older_than_this_version(api, store)
 
 def test_a_schema_of_a_later_version_does_not_take_it_away(api, store):
     """An upgrade expands the schema first, and replaces the processes one after another."""
-    with store.db.begin() as session:
-        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    try:
+    with stamped(store, "9999"):
         assert ready(api) == (200, {})
-    finally:
-        with store.db.begin() as session:
-            session.execute(text(f"UPDATE alembic_version SET version_num = '{NEWEST}'"))
 
 
 def test_before_the_first_migration_it_says_what_to_do(database_url, redis_client_url, tmp_path):

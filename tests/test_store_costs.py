@@ -9,7 +9,7 @@ from sqlalchemy import select
 from headrace.money import NANOS
 from headrace.pricing import Price, Rates
 from headrace.states import Outcome
-from headrace.store import tables
+from headrace.store import tables, usage_hours
 from headrace.store.bills import basis_of, bills_of
 from headrace.store.postings import hour_of
 from headrace.usage import Usage
@@ -193,6 +193,19 @@ def test_a_group_that_is_landed_again_counts_once(priced):
     assert money(priced.batch_row(batch_id)) == (COST, 0, 0)
     (hour,) = sums(priced)
     assert hour["calls"] == 1
+
+
+def test_what_a_batch_spent_is_made_again_from_the_ledger_too(priced):
+    batch_id, other_id = priced.batch(lines=2), priced.batch()
+    answered, lost, other = priced.fly()
+    priced.land(succeeded(answered), retried(lost), succeeded(other))
+    priced.set_batch(batch_id, cost_nanos=1, doubtful_nanos=2, unpriced_calls=3)
+
+    with priced.db.begin() as session:
+        usage_hours.rebuild(session)
+
+    assert money(priced.batch_row(batch_id)) == (COST, MOST, 0)
+    assert money(priced.batch_row(other_id)) == (COST, 0, 0)
 
 
 def test_jobs_without_a_batch_count_for_their_key(priced):

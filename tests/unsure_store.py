@@ -17,7 +17,7 @@ from headrace.store import batches, jobs, landings, sweeping, tables, workers
 from headrace.store.jobs import Claim, Departure
 from headrace.store.landings import Landing
 from tests.scene import LANE, USAGE, Scene, failed, new_job, retried, snoozed, succeeded
-from tests.witness import Call, tokens_of
+from tests.witness import ALL_TOKENS, Call, tokens_of
 
 T = TypeVar("T")
 
@@ -146,7 +146,7 @@ class UnsureWorld:
         return landing
 
     def _called(self, flight: Departure, status: int | None) -> None:
-        bill = tokens_of([USAGE]) if status == 200 else None
+        bill = tokens_of([USAGE], ALL_TOKENS) if status == 200 else None
         self.witness.append(
             Call(flight.attempt_id, LANE, time.time(), status, None, bill, USAGE.total_tokens)
         )

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ def tokens_of(usages: Iterable[Any], names: tuple[str, ...] = TOKENS) -> dict[st
     """The five sums of `usages` (or those named), each a mapping or a row."""
     total = Counter(dict.fromkeys(names, 0))
     for usage in usages:
-        total.update(usage if isinstance(usage, dict) else {name: getattr(usage, name) for name in names})
+        read = usage.get if isinstance(usage, dict) else partial(getattr, usage)
+        total.update({name: read(name) for name in names})
     return dict(total)
 
 

@@ -20,16 +20,21 @@ from sqlalchemy import (
     text,
     type_coerce,
     union_all,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from headrace.states import Outcome
+from headrace.store.batches import MONEY
 from headrace.store.postings import HOUR, MAY_BE_PAID, SENT, SUMS, TOKENS, Key, Posting
-from headrace.store.tables import attempts, jobs, spending, usage_hours
+from headrace.store.tables import attempts, batches, jobs, spending, usage_hours
 
 MICROSECONDS = 10**6
-_ALONE = text("LOCK TABLE attempts IN SHARE MODE; LOCK TABLE usage_hours IN EXCLUSIVE MODE")
+_ALONE = text(
+    "LOCK TABLE batches IN EXCLUSIVE MODE; LOCK TABLE attempts IN SHARE MODE;"
+    "LOCK TABLE usage_hours IN EXCLUSIVE MODE"
+)
 
 
 def add(session: Session, sums: Mapping[Key, Posting]) -> bool:
@@ -51,7 +56,7 @@ def add(session: Session, sums: Mapping[Key, Posting]) -> bool:
 
 
 def rebuild(session: Session) -> None:
-    """Put what the ledger says in place of what was kept. Departures and landings wait meanwhile.
+    """Put what the ledger says in place of what was kept, of batches too. Departures and landings wait.
 
     A million attempts take 5 to 20 s. On PostgreSQL a unit of work has 45 s; a session of the engine itself
     has no end.
@@ -61,6 +66,10 @@ def rebuild(session: Session) -> None:
         session.execute(_ALONE)
     session.execute(delete(usage_hours))
     session.execute(insert(usage_hours).from_select([*Key._fields, *SUMS], _ledger(dialect)))
+    money = {name: func.sum(usage_hours.c[name]).label(name) for name in MONEY}
+    sums = select(usage_hours.c.batch_id, *money.values()).group_by(usage_hours.c.batch_id).subquery()
+    of_batch = update(batches).where(batches.c.id == sums.c.batch_id)
+    session.execute(of_batch.values({name: sums.c[name] for name in MONEY}))
 
 
 def differences(session: Session) -> dict[Key, Posting]:

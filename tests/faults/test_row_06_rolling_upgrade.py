@@ -13,7 +13,7 @@ from headrace.db import Database
 from headrace.settings import Settings
 from headrace.simulator import SimulatorConfig, SimulatorProcess
 from headrace.states import BatchStatus
-from headrace.store import batches, tables, workers
+from headrace.store import batches, tables, usage_hours, workers
 from tests.batch_input import many
 from tests.invariants import check
 from tests.last_release import Yesterday
@@ -123,5 +123,7 @@ def test_yesterdays_processes_go_on_beside_todays_while_the_schema_is_migrated(s
 
     calls = site.witness.calls()
     assert {call.status for call in calls} == {200}
+    with site.db.begin() as session:  # `headrace usage --rebuild`: yesterday's processes knew of no sums
+        usage_hours.rebuild(session)
     account = check(site.db, [site.witness], files=site.settings.files_dir)
     assert (account.jobs, account.succeeded, account.extra_calls) == (300, 300, 0)
