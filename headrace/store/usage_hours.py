@@ -47,12 +47,13 @@ def add(session: Session, sums: Mapping[Key, Posting]) -> bool:
         for key, one in sums.items()
         if any(one[: len(SUMS)])
     ]
-    connection, statement = session.connection(), _ADD[session.get_bind().dialect.name]
-    if rows[:-1]:
-        connection.execute(statement, rows[:-1])
+    connection, dialect = session.connection(), session.get_bind().dialect.name
     if not rows:
         return bool(connection.execute(select(_HAS_SPENDING)).scalar_one())
-    return bool(connection.execute(statement.returning(_HAS_SPENDING), rows[-1]).scalar_one())
+    *others, last = rows
+    if others:
+        connection.execute(_ADD[dialect], others)
+    return bool(connection.execute(_ADD_AND_TELL[dialect], last).scalar_one())
 
 
 def rebuild(session: Session) -> None:
@@ -98,6 +99,7 @@ def _adding(dialect: str) -> Insert:
 
 
 _ADD = {dialect: _adding(dialect) for dialect in ("postgresql", "sqlite")}
+_ADD_AND_TELL = {dialect: adding.returning(_HAS_SPENDING) for dialect, adding in _ADD.items()}
 
 
 def _ledger(dialect: str) -> Select[Any]:
