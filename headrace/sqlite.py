@@ -25,6 +25,7 @@ READER_SECONDS = 5
 SHORTEST_PAUSE_SECONDS = 0.001
 LONGEST_PAUSE_SECONDS = 0.05
 WAL_BYTES = 64 * 1024 * 1024
+STATEMENTS = 256  # more than a process has; of fewer, long ones are parsed again at each use
 
 
 def sqlite_engine(url: URL, pool_size: int) -> Engine:
@@ -38,7 +39,11 @@ def sqlite_engine(url: URL, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=10,
         hide_parameters=True,  # prompts and answers; errors are logged
-        connect_args={"timeout": READER_SECONDS, "check_same_thread": False},
+        connect_args={
+            "timeout": READER_SECONDS,
+            "check_same_thread": False,
+            "cached_statements": STATEMENTS,
+        },
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
