@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from sqlalchemy.exc import OperationalError
@@ -17,18 +18,25 @@ BUSY = ("55P03", "40P01")  # lock_not_available, deadlock_detected
 T = TypeVar("T")
 
 
-def patiently(database: Database, work: Callable[[Session], T]) -> T:
+def patiently(database: Database, work: Callable[[Session], T], *, at_length: bool = False) -> T:
     """Do the work in a transaction; again, some times, when PostgreSQL gave others the way.
 
-    Raises what the last try raises.
+    `at_length`: it may take longer than a unit of work. Raises what the last try raises.
     """
+    begin = _without_end if at_length else Database.begin
     for _ in range(TRIES - 1):
         try:
-            with database.begin() as session:
+            with begin(database) as session:
                 return work(session)
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) not in BUSY:
                 raise
         time.sleep(random.uniform(0.1, 1) * LONGEST_PAUSE_SECONDS)
-    with database.begin() as session:
+    with begin(database) as session:
         return work(session)
+
+
+@contextmanager
+def _without_end(database: Database) -> Iterator[Session]:
+    with Session(database.engine) as session, session.begin():
+        yield session

@@ -34,7 +34,7 @@ SUMMED = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_toke
 
 PROMPT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
 COMPLETION_DETAILS = ("completion_tokens_details", "output_tokens_details")
-SERVICE_TIERS = frozenset({"auto", "default", "standard", "flex", "priority", "scale", "batch"})
+SERVICE_TIERS = frozenset({"auto", "default", "standard", "flex", "priority", "scale", "batch", "fast"})
 
 
 def usage_of(answer: Mapping[str, Any]) -> Usage | None:

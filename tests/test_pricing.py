@@ -208,3 +208,11 @@ def test_money_as_text_keeps_every_digit(amount: int) -> None:
 def test_money_is_exact_for_programs_and_short_for_people(amount: int, text: str, seen: str) -> None:
     assert (exact(amount), exact_or_none(amount), shown(amount)) == (text, text, seen)
     assert exact_or_none(None) is None
+
+
+def test_sound_that_has_no_rate_has_no_bound():
+    text = Price("p", "m", rates=Rates(input=Decimal(1), output=Decimal(2)))
+    sound = replace(text, rates=replace(text.rates, audio_input=Decimal(10), audio_output=Decimal(20)))
+
+    assert (text.at_most(1000, 10), text.at_most(1000, 10, sound=True)) == (1_020_000, None)
+    assert sound.at_most(1000, 10, sound=True) == 10_200_000

@@ -1,5 +1,6 @@
 """Budgets: nothing departs that they have no room for, at the most that it can cost."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +9,7 @@ from headrace.clock import now
 from headrace.periods import begins
 from headrace.pricing import Price
 from headrace.states import JobState, Period
+from headrace.store import budgets, tables, usage_hours
 from headrace.store.admission import BUDGET_USED_UP, PRICE_UNKNOWN
 from headrace.usage import NO_USAGE
 from tests.budgeting import (
@@ -184,6 +186,38 @@ def test_alerts_come_at_half_at_four_fifths_and_at_the_end_once_each(priced):
     priced.land(succeeded(flight), *(retried(one) for one in others[:20]))
 
     assert percents(priced, batch_id) == [50, 100]
+
+
+def test_a_call_whose_cost_was_not_foreseen_is_charged_at_its_bound(priced):
+    batch_id = priced.batch(lines=9)
+    limit_batch(priced, batch_id, 2 * MOST)
+    calls = 0
+    while departed := priced.fly(1):
+        calls += 1
+        priced.land(*(replace(succeeded(one), service_tier="other") for one in departed))
+        wait(priced, batch_id)
+
+    batch = priced.batch_row(batch_id)
+    assert (calls, batch.cost_nanos, batch.doubtful_nanos) == (2, 0, 2 * MOST)
+
+
+def test_what_is_spent_and_reserved_is_made_again_from_the_ledger(priced):
+    batch_id = priced.batch(lines=4)
+    limit_batch(priced, batch_id, 10 * MOST)
+    limit_key(priced, Period.MONTH, 10 * MOST)
+    first, second, *_ = priced.fly()
+    priced.land(succeeded(first), retried(second))
+    stood = standing(priced, Period.MONTH), priced.batch_row(batch_id).reserved_nanos
+    priced.set_batch(batch_id, reserved_nanos=5)
+    with priced.db.begin() as session:
+        session.execute(tables.spending.update().values(spent_nanos=-1, reserved_nanos=7))
+
+    with priced.db.begin() as session:
+        usage_hours.rebuild(session)
+        budgets.recount(session)
+
+    assert (standing(priced, Period.MONTH), priced.batch_row(batch_id).reserved_nanos) == stood
+    assert stood[1] == 2 * MOST
 
 
 def test_what_costs_nothing_needs_no_room(priced):

@@ -153,8 +153,10 @@ def test_a_tier_of_service_has_its_own_price_and_row(priced):
         replace(succeeded(strange), service_tier="other"),
     )
 
-    rows = {hour["service_tier"]: (hour["cost_nanos"], hour["unpriced_calls"]) for hour in sums(priced)}
-    assert rows == {"": (COST, 0), "flex": (COST // 2, 0), "other": (0, 1)}
+    rows = {hour["service_tier"]: (hour["cost_nanos"], hour["doubtful_nanos"]) for hour in sums(priced)}
+    assert rows == {"": (COST, 0), "flex": (COST // 2, 0), "other": (0, MOST)}
+    (attempt,) = priced.attempts(strange.claim.job_id)
+    assert (attempt.cost_nanos, basis_of(attempt)) == (None, "at_most")
 
 
 def test_the_price_is_that_of_the_departure(priced):

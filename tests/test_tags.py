@@ -43,13 +43,22 @@ def test_a_job_s_own_tag_goes_before_that_of_its_batch():
     assert sets.texts([tags_id, ""]) == {tags_id: '{"project": "dam", "team": "water"}'}
 
 
-def test_after_a_thousand_sets_jobs_have_the_tags_of_their_batch():
+def test_after_a_thousand_sets_a_tag_of_many_values_is_left_out_and_the_others_stay():
     sets = TagSets({"project": "mill"})
-    ids = {sets.id_of({"row": str(number)}) for number in range(MOST_SETS + 500)}
+    of_docs = {sets.id_of({"doc": str(number), "team": "dam"}) for number in range(MOST_SETS + 500)}
 
-    assert len(ids) == MOST_SETS + 1
-    assert sets.id_of({"row": "another"}) == sets.id_of({})
-    assert sets.id_of({"row": "1"}) != sets.id_of({})
+    assert len(of_docs) == MOST_SETS  # one is that of the batch alone, and one has the team alone
+    assert sets.id_of({"doc": "another", "team": "dam"}) == sets.id_of({"team": "dam"})
+    assert sets.id_of({"doc": "another"}) == sets.id_of({})
+    assert sets.id_of({"doc": "1", "team": "dam"}) != sets.id_of({"team": "dam"})
+
+
+def test_the_sets_of_an_input_have_a_bound_whatever_its_tags_are():
+    sets = TagSets()
+
+    ids = {sets.id_of({"a": str(number), "b": str(number // 2)}) for number in range(5 * MOST_SETS)}
+
+    assert len(ids) <= 2 * MOST_SETS + 1
 
 
 def test_an_ingest_writes_the_tags_of_batch_line_and_body(store, tmp_path):

@@ -14,13 +14,14 @@ from headrace.clock import now
 from headrace.config import Route
 from headrace.db import Database
 from headrace.errors import Unavailable
+from headrace.exact_json import loads_rounded
 from headrace.failpoints import failpoint
 from headrace.ids import new_id
 from headrace.limits import HORIZON_SECONDS, Ask, Limiter
 from headrace.pricing import Price
 from headrace.store.jobs import Claim, Departure, claim, next_due, release
 from headrace.tokens import Bound, bound_of_text
-from headrace.usage import NO_USAGE, Usage
+from headrace.usage import NO_USAGE, Usage, service_tier_of
 from worker.adoption import adopted, is_unlimited
 from worker.call import Answer
 from worker.departures import Departures
@@ -43,6 +44,7 @@ SHORTEST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 5.0
 LONGEST_HOLD_SECONDS = HORIZON_SECONDS + 1.0  # longer, what is claimed would bar a higher priority
 RETRY_SECONDS = 1.0
+SOUND = ('"input_audio"', '"audio"')  # in a body that hears or asks to be spoken to
 
 
 class Tools(NamedTuple):
@@ -126,7 +128,6 @@ class Drain:
         wanted = min(self._window() - len(self._under_way), self._slice) - len(self._claimed)
         if wanted <= 0 or len(self._claimed) > self._slice // 2:
             return
-        self._price = self._tools.prices.now(self._lane, self._configured)
         with self._tools.db.begin() as session:
             claims = claim(session, self._lane, wanted, self._tools.worker_id)
         self._claimed += claims  # not before the commit: else a failed one leaves claims that nobody wrote
@@ -138,6 +139,7 @@ class Drain:
             return early
         leaving = [Departure(held, new_id("att_"), self._estimator.tokens(held)) for held in self._claimed]
         asks = [Ask(departure.attempt_id, departure.tokens_booked) for departure in leaving]
+        self._price = self._tools.prices.now(self._lane, self._configured)
         booking = self._tools.limiter.book(self._route.quota, self._lane, asks, self._incarnation)
         if booking.incarnation != self._incarnation:  # Redis knows nothing of what is in flight
             self.renew()
@@ -163,7 +165,7 @@ class Drain:
         self._tools.departures.add(booked, delay_seconds)
 
     def _bounded(self, leaving: Departure) -> Departure:
-        """With the price that it departs at, and the most that it can use and cost."""
+        """With the price in force now, and the most that it can use and cost."""
         claim, most = leaving.claim, self._configured.max_output_tokens
         bound = Bound(claim.tokens_at_most, claim.open_answers, claim.prompt_at_most)
         if not bound.prompt:  # a worker of the release before made the job
@@ -171,7 +173,7 @@ class Drain:
         return leaving._replace(
             tokens_at_most=bound.at_most(most),
             price_id=self._price.id,
-            cost_at_most_nanos=self._price.at_most(*bound.parts(most)),
+            cost_at_most_nanos=_cost_at_most(self._price, bound.parts(most), claim.body),
         )
 
     def _pace(self, granted: int, wait: float | None) -> float:
@@ -223,3 +225,9 @@ class Drain:
             release(session, over, now() + timedelta(seconds=delay_seconds))
         for _ in over:
             self._claimed.pop()
+
+
+def _cost_at_most(price: Price, tokens: tuple[int, int], body: str) -> int | None:
+    """Nanos for a call with this body, in the tier of service that it asks for."""
+    tier = service_tier_of(loads_rounded(body)) if '"service_tier"' in body else ""
+    return price.at_most(*tokens, tier, sound=any(word in body for word in SOUND))

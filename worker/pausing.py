@@ -39,13 +39,14 @@ class Pausing:
                 self._hold(one.account)
 
     def _hold(self, account: AccountId) -> None:
-        held = SLICE
+        with self._db.read() as session:
+            held = SLICE if pausing.has_queued(session, account) else 0
+        if not held:
+            self._quiet_until[account] = time.monotonic() + QUIET_SECONDS
         while held == SLICE and not self._stop.is_set():
             with self._db.begin() as session:
                 held = pausing.hold(session, account, SLICE)
-            if not held:
-                self._quiet_until[account] = time.monotonic() + QUIET_SECONDS
-            else:
+            if held:
                 log.warning("%d jobs are held: the budget of %s is used up", held, account[0])
             gevent.sleep(0)
 

@@ -9,6 +9,7 @@ from headrace.dispatch import wake_finalise
 from headrace.failpoints import failpoint
 from headrace.states import Outcome
 from headrace.store.landings import Landing, Verb, land
+from headrace.store.postings import is_in_doubt
 from headrace.usage import NO_USAGE
 from worker.refusals import WRITE_ERRORS, described, is_refusal
 from worker.spool import Spool
@@ -75,7 +76,7 @@ class Writer:
 def _forms(landing: Landing) -> list[Landing]:
     """The landing, and what is left of it where the database takes it not: less and less."""
     failed = _as_failure(landing)
-    end = [failed, replace(failed, usage=NO_USAGE)]
+    end = [failed, replace(failed, usage=NO_USAGE, outcome=Outcome.AMBIGUOUS)]
     if landing.verb in (Verb.RETRY, Verb.SNOOZE):  # the job goes again, whatever was said to it
         end.insert(0, replace(landing, request_id=None, error_code=None, error_message=None, notice=None))
     return [landing, *end]
@@ -87,9 +88,10 @@ def _as_failure(landing: Landing) -> Landing:
         token=landing.token,
         attempt_id=landing.attempt_id,
         verb=Verb.FAIL,
-        outcome=Outcome.FAILED,
+        outcome=Outcome.AMBIGUOUS if is_in_doubt(landing.outcome, landing.usage) else Outcome.FAILED,
         usage=landing.usage,
         status_code=landing.status_code,
         error_code="internal_error",
         error_message=REFUSED_MESSAGE,
+        service_tier=landing.service_tier,
     )

@@ -10,7 +10,8 @@ from sqlmodel import Session
 from headrace.cli.database import current
 from headrace.cli.terminal import console, shown
 from headrace.cli.usage_report import written
-from headrace.store import usage_hours
+from headrace.patience import patiently
+from headrace.store import budgets, usage_hours
 from headrace.store.postings import SUMS, Key, Posting
 
 SHOWN = 20
@@ -33,9 +34,13 @@ def rebuild(data_dir: Path | None) -> None:
     with current(data_dir) as database:
         with database.read() as session:
             found = usage_hours.differences(session)
-        with Session(database.engine) as session, session.begin():  # a unit of work would end after 45 s
-            usage_hours.rebuild(session)
+        patiently(database, _made_again, at_length=True)
     typer.echo(f"the sums are made again from the ledger; {len(found):,} were different")
+
+
+def _made_again(session: Session) -> None:
+    usage_hours.rebuild(session)
+    budgets.recount(session)
 
 
 def _table(found: dict[Key, Posting]) -> Table:

@@ -106,12 +106,16 @@ class Price:
             return None
         return nanos((amount + self.per_request) * factor)
 
-    def at_most(self, prompt_tokens: int, completion_tokens: int, service_tier: str = "") -> int | None:
+    def at_most(
+        self, prompt_tokens: int, completion_tokens: int, service_tier: str = "", *, sound: bool = False
+    ) -> int | None:
         """Nanos that a call can cost at most which can use so many tokens; None if they are not known.
 
         `service_tier` is what the call asks for; one that leaves it to the provider may get the dearest, and
-        any may be served at the standard.
+        any may be served at the standard. `sound`: it hears or speaks, or may.
         """
+        if sound and not self._prices_sound:
+            return None
         factor = self._factors.get(service_tier)
         if factor is None or not self.is_known:
             return None
@@ -123,6 +127,11 @@ class Price:
                 return None
             amount += tokens * (rate or 0)
         return nanos((amount / MILLION + self.per_request) * factor, up=True)
+
+    @cached_property
+    def _prices_sound(self) -> bool:
+        each = (self.rates, *(tier.rates for tier in self.tiers))
+        return all(None not in (rates.audio_input, rates.audio_output) for rates in each)
 
     @cached_property
     def id(self) -> str:

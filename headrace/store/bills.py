@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import and_, case, func, or_, select
 from sqlmodel import Session
 
 from headrace.models import Attempt
@@ -25,10 +25,11 @@ class Bill(NamedTuple):
 NO_BILL = Bill()
 Basis = Literal["exact", "at_most", "unknown", "open"]
 
-_UNUSED = (attempts.c[name] == 0 for name in TOKENS)
-_IN_DOUBT = and_(attempts.c.outcome.in_(sorted(MAY_BE_PAID)), *_UNUSED)
-_IS_BOUND = and_(_IN_DOUBT, attempts.c.cost_at_most_nanos.is_not(None))
-_UNPRICED = and_(attempts.c.outcome != Outcome.OPEN, attempts.c.cost_nanos.is_(None), ~_IS_BOUND)
+_UNUSED = and_(*(attempts.c[name] == 0 for name in TOKENS))
+_IN_DOUBT = and_(attempts.c.outcome.in_(sorted(MAY_BE_PAID)), _UNUSED)
+_UNKNOWN = or_(_IN_DOUBT, and_(~_UNUSED, attempts.c.cost_nanos.is_(None)))
+_IS_BOUND = and_(_UNKNOWN, attempts.c.cost_at_most_nanos.is_not(None))
+_UNPRICED = and_(_UNKNOWN, attempts.c.cost_at_most_nanos.is_(None))
 _SUMS = (
     func.coalesce(func.sum(attempts.c.cost_nanos), 0),
     func.sum(case((_IN_DOUBT, 1), else_=0)),
@@ -44,9 +45,7 @@ def basis_of(attempt: Attempt) -> Basis:
         return "open"
     if attempt.cost_nanos is not None:
         return "exact"
-    unused = not any(getattr(attempt, name) for name in TOKENS)
-    is_bound = attempt.outcome in MAY_BE_PAID and unused
-    return "at_most" if is_bound and attempt.cost_at_most_nanos is not None else "unknown"
+    return "unknown" if attempt.cost_at_most_nanos is None else "at_most"
 
 
 def bills_of(session: Session, job_ids: Sequence[int]) -> dict[int, Bill]:

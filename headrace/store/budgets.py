@@ -9,13 +9,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from headrace.models import Batch
-from headrace.periods import begins
+from headrace.periods import begins, ends
 from headrace.states import Outcome, Period
-from headrace.store.accounts import Account, KeyAccount
+from headrace.store.accounts import Account, KeyAccount, row_of
 from headrace.store.alerts import account_of
 from headrace.store.tables import attempts, batches, budget_alerts, budgets, jobs, spending, usage_hours
 
 LOCK_SECONDS = 2.0
+
+
+_SPENT = func.sum(usage_hours.c.cost_nanos + usage_hours.c.doubtful_nanos)
 
 
 class Standing(NamedTuple):
@@ -75,6 +78,24 @@ def limit_key(
         _begin(session, api_key_id, period, limit_nanos, at)
 
 
+def recount(session: Session) -> None:
+    """Make again what is spent and reserved, from sums that were made again in the same transaction."""
+    under_way = _open_of(jobs.c.batch_id == batches.c.id)
+    limited = batches.c.budget_nanos.is_not(None)
+    session.execute(update(batches).where(limited).values(reserved_nanos=under_way))
+    for row in session.execute(select(spending)).all():
+        over = ends(Period(row.period), row.begins)
+        here = [usage_hours.c.api_key_id == row.api_key_id, usage_hours.c.hour >= row.begins]
+        departed = [attempts.c.departed_at >= datetime.fromtimestamp(row.begins, UTC)]
+        if over is not None:
+            here.append(usage_hours.c.hour < over)
+            departed.append(attempts.c.departed_at < datetime.fromtimestamp(over, UTC))
+        spent = select(func.coalesce(_SPENT, 0)).where(*here).scalar_subquery()
+        reserved = _open_of(jobs.c.api_key_id == row.api_key_id, *departed)
+        name = KeyAccount(row.api_key_id, Period(row.period), row.begins)
+        session.execute(row_of(name).values(spent_nanos=spent, reserved_nanos=reserved))
+
+
 def standings(session: Session, api_key_ids: Sequence[str], at: datetime) -> dict[str, list[Standing]]:
     """The budgets of these keys as they stand now; keys that have none are left out."""
     found: dict[str, list[Standing]] = {}
@@ -111,8 +132,7 @@ def name_of(api_key_id: str, standing: Standing) -> str:
 def _begin(session: Session, api_key_id: str, period: Period, limit_nanos: int, at: datetime) -> None:
     _no_departures(session)
     began = begins(period, int(at.timestamp()))
-    sums = func.sum(usage_hours.c.cost_nanos + usage_hours.c.doubtful_nanos)
-    spent = select(func.coalesce(sums, 0)).where(
+    spent = select(func.coalesce(_SPENT, 0)).where(
         usage_hours.c.api_key_id == api_key_id, usage_hours.c.hour >= began
     )
     under_way = _open_of(

@@ -13,7 +13,7 @@ from headrace.store.postings import Key, Posting, by_batch, summed
 
 
 def post(session: Session, entries: Iterable[tuple[Key, Posting]], rows: Mapping[int, Any]) -> None:
-    """Write down the postings of calls for locked jobs. It is the last thing that a transaction does."""
+    """Write down the postings of calls for locked jobs. Sums are locked after jobs, attempts and batches."""
     sums = summed(entries)
     if not sums:
         return

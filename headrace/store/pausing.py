@@ -16,7 +16,7 @@ from headrace.periods import begins
 from headrace.states import BatchStatus, JobState, Period
 from headrace.store.accounts import AccountId, BatchAccount, KeyAccount, row_of
 from headrace.store.admission import BUDGET_USED_UP
-from headrace.store.conditions import HELD, QUEUED
+from headrace.store.conditions import HELD, QUEUED, WAITING
 from headrace.store.tables import batches, budgets, jobs, spending
 
 UNFINISHED = (BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING)
@@ -52,6 +52,12 @@ def closed(session: Session, at: datetime) -> list[Closed]:
         if is_closed or api_key_id not in stuck:
             found.append(Closed(BatchAccount(batch_id), not is_closed))
     return found
+
+
+def has_queued(session: Session, account: AccountId) -> bool:
+    """Whether jobs of a budget wait for their turn. It may look long, and holds nobody up."""
+    chosen = (select(jobs.c.id).where(chosen).limit(1) for chosen in _of(account, QUEUED))
+    return any(session.execute(found).first() is not None for found in chosen)
 
 
 def hold(session: Session, account: AccountId, limit: int) -> int:
@@ -134,6 +140,9 @@ def _of(account: AccountId, state: Any) -> list[Any]:
 
     What a key's budget held is held on by a closed one of its batch.
     """
+    is_held = state is not QUEUED
+    if not is_held:
+        state = and_(WAITING, QUEUED)  # for SQLite does not see that the one is part of the other
     if isinstance(account, BatchAccount):
         owner = select(batches.c.api_key_id).where(batches.c.id == account.batch_id).scalar_subquery()
         return [and_(state, jobs.c.batch_id == account.batch_id, jobs.c.api_key_id == owner)]
@@ -141,7 +150,7 @@ def _of(account: AccountId, state: Any) -> list[Any]:
     own = select(batches.c.id).where(
         batches.c.api_key_id == account.api_key_id, batches.c.status.in_(UNFINISHED)
     )
-    if state is not QUEUED:
+    if is_held:
         own = own.where(
             or_(batches.c.wanted_nanos.is_(None), batches.c.budget_nanos.is_(None), ~BATCH_IS_CLOSED)
         )

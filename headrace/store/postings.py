@@ -103,7 +103,10 @@ def cost_of(outcome: str, usage: Usage, service_tier: str, price: Price | None) 
 
 
 def posting(attempt: Any, outcome: str, usage: Usage, cost_nanos: int | None, *, was_open: bool) -> Posting:
-    """What an attempt adds that ended so; what was reserved for it while it was open is free."""
+    """What an attempt adds that ended so; what was reserved for it while it was open is free.
+
+    A cost that is not known counts as the most that it can be, also where only the price was not foreseen.
+    """
     doubtful = is_in_doubt(outcome, usage)
     at_most = attempt.cost_at_most_nanos
     sums = (
@@ -112,8 +115,8 @@ def posting(attempt: Any, outcome: str, usage: Usage, cost_nanos: int | None, *,
         cost_nanos or 0,
         int(doubtful),
         attempt.tokens_at_most if doubtful else 0,
-        (at_most or 0) if doubtful else 0,
-        int(cost_nanos is None and not (doubtful and at_most is not None)),
+        at_most or 0 if cost_nanos is None else 0,
+        int(cost_nanos is None and at_most is None),
         -(at_most or 0) if was_open else 0,
     )
     return Posting._make(sums)

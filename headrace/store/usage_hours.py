@@ -31,8 +31,15 @@ from headrace.store.postings import HOUR, MAY_BE_PAID, SENT, SUMS, TOKENS, Key, 
 from headrace.store.tables import attempts, batches, jobs, spending, usage_hours
 
 MICROSECONDS = 10**6
+OF_BATCH = {
+    **{name: name for name in MONEY},
+    "ambiguous_calls": "doubtful_calls",
+    "ambiguous_tokens": "doubtful_tokens",
+}
+"""What a batch keeps of the sums, and their names there."""
+
 _ALONE = text(
-    "LOCK TABLE batches IN EXCLUSIVE MODE; LOCK TABLE attempts IN SHARE MODE;"
+    "SET LOCAL lock_timeout = 5000; LOCK TABLE batches IN EXCLUSIVE MODE; LOCK TABLE attempts IN SHARE MODE;"
     "LOCK TABLE usage_hours IN EXCLUSIVE MODE"
 )
 
@@ -59,6 +66,8 @@ def add(session: Session, sums: Mapping[Key, Posting]) -> bool:
 def rebuild(session: Session) -> None:
     """Put what the ledger says in place of what was kept, of batches too. Departures and landings wait.
 
+    On PostgreSQL it may meet them with their locks, and one of both ends with an OperationalError: try again.
+
     A million attempts take 5 to 20 s. On PostgreSQL a unit of work has 45 s; a session of the engine itself
     has no end.
     """
@@ -67,10 +76,12 @@ def rebuild(session: Session) -> None:
         session.execute(_ALONE)
     session.execute(delete(usage_hours))
     session.execute(insert(usage_hours).from_select([*Key._fields, *SUMS], _ledger(dialect)))
-    money = {name: func.sum(usage_hours.c[name]).label(name) for name in MONEY}
-    sums = select(usage_hours.c.batch_id, *money.values()).group_by(usage_hours.c.batch_id).subquery()
-    of_batch = update(batches).where(batches.c.id == sums.c.batch_id)
-    session.execute(of_batch.values({name: sums.c[name] for name in MONEY}))
+    kept = or_(*(batches.c[name] != 0 for name in OF_BATCH))
+    session.execute(update(batches).where(kept).values(dict.fromkeys(OF_BATCH, 0)))
+    sums = {name: func.sum(usage_hours.c[of_hour]).label(name) for name, of_hour in OF_BATCH.items()}
+    made = select(usage_hours.c.batch_id, *sums.values()).group_by(usage_hours.c.batch_id).subquery()
+    of_batch = update(batches).where(batches.c.id == made.c.batch_id)
+    session.execute(of_batch.values({name: made.c[name] for name in OF_BATCH}))
 
 
 def differences(session: Session) -> dict[Key, Posting]:
@@ -132,15 +143,15 @@ def _added() -> dict[str, ColumnElement[Any]]:
     unused = and_(*(attempts.c[name] == 0 for name in TOKENS))
     doubtful = and_(attempts.c.outcome.in_(sorted(MAY_BE_PAID)), unused)
     at_most, cost = attempts.c.cost_at_most_nanos, attempts.c.cost_nanos
-    unpriced = or_(and_(doubtful, at_most.is_(None)), and_(~unused, cost.is_(None)))
+    unknown = or_(doubtful, and_(~unused, cost.is_(None)))
     columns: dict[str, ColumnElement[Any]] = {
         "calls": case((attempts.c.outcome.in_(sorted(SENT)), 1), else_=0),
         **{name: attempts.c[name] for name in TOKENS},
         "cost_nanos": case((unused, 0), else_=func.coalesce(cost, 0)),
         "doubtful_calls": case((doubtful, 1), else_=0),
         "doubtful_tokens": case((doubtful, attempts.c.tokens_at_most), else_=0),
-        "doubtful_nanos": case((doubtful, func.coalesce(at_most, 0)), else_=0),
-        "unpriced_calls": case((unpriced, 1), else_=0),
+        "doubtful_nanos": case((unknown, func.coalesce(at_most, 0)), else_=0),
+        "unpriced_calls": case((and_(unknown, at_most.is_(None)), 1), else_=0),
     }
     return {name: columns[name] for name in SUMS}
 
