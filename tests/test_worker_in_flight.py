@@ -19,7 +19,8 @@ def test_the_place_of_a_call_that_ended_is_free_before_its_answer_is_stored(plan
     doomed = plant.submit(*many(3))
     eventually(lambda: witness.count("received"), 20)
 
-    with plant.store.db.begin():  # nobody else can write
+    with plant.store.db.begin() as session:
+        session.connection()  # now nobody else can write
         eventually(lambda: witness.count("in_flight") == 0 and limiter.look(route.quota).in_flight == 0, 20)
         assert plant.store.batch_row(doomed).succeeded == 0
 
