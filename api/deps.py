@@ -96,7 +96,6 @@ async def admin(key: KeyHolderDep) -> ApiKey:
 
 
 CallerDep = Annotated[ApiKey, Depends(caller)]
-AdminDep = Annotated[ApiKey, Depends(admin)]
 
 
 @refuses(400)

@@ -25,6 +25,10 @@ from headrace.store.jobs import NewJob
 from headrace.tags import TagSets
 
 PIECE_BYTES = 1 << 20
+WANTED = (
+    "Send an object with 'input_file_id' and 'endpoint' of an uploaded file, or one with 'requests',"
+    " or an array of requests."
+)
 
 
 class OfFile(BaseModel):
@@ -56,6 +60,8 @@ def requests_of(
     if isinstance(given, dict) and "requests" in given:
         requests = fitted(OfRequests, given).requests
         return [_asked(at, read) for at, read in enumerate(read_each(requests, knows_model, TagSets()), 1)]
+    if not given or not isinstance(given, dict):
+        raise InvalidRequest(WANTED, code="invalid_value")
     wanted = fitted(OfFile, given)
     with database.read() as session:
         file = files.find(session, api_key_id, wanted.input_file_id)

@@ -37,17 +37,21 @@ class Ambiguous(BaseModel):
 class Cost(BaseModel):
     """USD as text, with every digit: of what is exactly known, and at most of calls whose cost is not.
 
-    `unpriced_calls` have no price, and are in neither.
+    `unpriced_calls` have no price, and are in neither. `usd` is null where nothing else is known.
     """
 
-    usd: str
+    usd: str | None
     doubtful_usd: str
     unpriced_calls: int
 
     @classmethod
     def of(cls, cost_nanos: int, doubtful_nanos: int, unpriced_calls: int) -> "Cost":
         """From what is kept."""
-        return cls(usd=exact(cost_nanos), doubtful_usd=exact(doubtful_nanos), unpriced_calls=unpriced_calls)
+        return cls(
+            usd=exact(cost_nanos) if cost_nanos or not unpriced_calls else None,
+            doubtful_usd=exact(doubtful_nanos),
+            unpriced_calls=unpriced_calls,
+        )
 
 
 Row = TypeVar("Row")

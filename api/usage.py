@@ -1,10 +1,12 @@
 """Usage and costs of a key's calls, by what they have in common; with an admin key of all keys' calls."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, NamedTuple, TypeVar
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from api.deps import DatabaseDep, KeyHolderDep
 from api.report_query import Name, ReportRoute, Time, listed, refuse, this_hour_over
@@ -23,8 +25,26 @@ COLUMNS = {"api_key": "api_key_id", "batch": "batch_id"}
 GROUP = r"^(hour|day|month|api_key|model|route|batch|service_tier|tag:[^\u0000]{1,64})$"
 TAG_IS = r"^tag:[^=\u0000]{1,64}=[^\u0000]{0,512}$"
 
-Group = Annotated[str, StringConstraints(pattern=GROUP)]
-TagIs = Annotated[str, StringConstraints(pattern=TAG_IS)]
+GROUP_RULE = (
+    "it must be hour, day, month, api_key, model, route, batch, service_tier, or tag:NAME"
+    " with a name of 1 to 64 characters"
+)
+TAG_RULE = "it must be tag:NAME=VALUE with a name of 1 to 64 characters and a value of at most 512"
+
+
+def _of_form(form: str, rule: str) -> AfterValidator:
+    """Pydantic's validator of a text; the refusal says the rule."""
+
+    def checked(text: str) -> str:
+        if not re.fullmatch(form, text):
+            raise PydanticCustomError("form", "{rule}", {"rule": rule})
+        return text
+
+    return AfterValidator(checked)
+
+
+Group = Annotated[str, _of_form(GROUP, GROUP_RULE), WithJsonSchema({"type": "string", "pattern": GROUP})]
+TagIs = Annotated[str, _of_form(TAG_IS, TAG_RULE), WithJsonSchema({"type": "string", "pattern": TAG_IS})]
 Item = TypeVar("Item", bound=WireObject)
 
 

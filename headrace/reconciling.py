@@ -97,8 +97,14 @@ class Reconciliation:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of all sums: what one model has too much does not make up for another."""
-        return max((line.verdict for line in self.sums), key=list(Verdict).index, default=Verdict.AGREES)
+        """The worst of the models': what one has too much does not make up for another."""
+        verdicts = (line.verdict for line in self.sums if line.is_model)
+        return max(verdicts, key=list(Verdict).index, default=Verdict.AGREES)
+
+    @property
+    def of_others(self) -> Decimal:
+        """USD that they charge for what no call of ours can be."""
+        return sum((line.theirs for line in self.sums if not line.is_model), Decimal())
 
 
 def reconcile(ours: Iterable[Ours], charges: Iterable[Charge]) -> Reconciliation:

@@ -98,7 +98,7 @@ def test_completions_are_expected_to_be_like_the_keys_earlier_ones(api, store):
 @pytest.mark.parametrize(
     ("body", "param"),
     [
-        ({}, "input_file_id"),
+        ({}, None),
         (7, None),
         ([], None),
         ([BODY] * 1001, None),
@@ -114,6 +114,17 @@ def test_what_is_no_question_is_refused(api, body, param):
 
     assert response.status_code == 400
     assert refusal(response)["param"] == param
+
+
+@on_sqlite
+@pytest.mark.parametrize("body", ["null", "{}", "7"])
+def test_a_body_that_asks_nothing_is_told_what_may_be_sent(api, body):
+    headers = {"content-type": "application/json"}
+
+    response = api.call("POST", "/v1/estimate", data=body, headers=headers)
+
+    assert response.status_code == 400
+    assert "'input_file_id' and 'endpoint'" in refusal(response)["message"]
 
 
 @on_sqlite

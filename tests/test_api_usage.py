@@ -73,6 +73,22 @@ def test_a_row_of_costs_is_exact_and_says_what_is_not_known(spent, store):
 
 
 @on_sqlite
+def test_a_cost_of_which_nothing_is_known_is_null(spent):
+    (row,) = ask(spent, "costs", "models=small")["data"]
+
+    assert (row["usd"], row["unpriced_calls"]) == (None, 1)
+
+
+@on_sqlite
+@pytest.mark.parametrize(("query", "rule"), [("group_by=foo", "tag:NAME"), ("tags=a", "tag:NAME=VALUE")])
+def test_a_group_and_a_tag_that_are_none_are_told_what_there_is(spent, query, rule):
+    response = spent.call("GET", f"/v1/costs?{query}")
+
+    assert rule in refusal(response)["message"]
+    assert "pattern" not in refusal(response)["message"]
+
+
+@on_sqlite
 @pytest.mark.parametrize(
     ("query", "rows"),
     [

@@ -62,6 +62,18 @@ def test_the_same_id_twice_is_refused_like_a_run_would(estimate):
     assert (status, made["requests"], made["refused"]["count"]) == (2, 1, 1)
 
 
+def test_an_id_belongs_to_the_first_line_that_has_it_also_to_a_bad_one(estimate):
+    good = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions"}
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+    lines = [good | {"body": {}}, good | {"body": body}, good | {"custom_id": "b", "body": body}]
+
+    _, shown, _ = estimate("\n".join(map(json.dumps, lines)), "--model", "m", "--json")
+
+    made = json.loads(shown)
+    assert [(one["line"], one["code"]) for one in made["refused"]["data"]][1:] == [(2, "duplicate_custom_id")]
+    assert (made["requests"], made["refused"]["count"]) == (1, 2)
+
+
 def test_text_lines_take_their_model_from_the_command(estimate):
     status, shown, _ = estimate('{"prompt": "Hello"}', "--model", "gpt-4o", "--json")
 

@@ -74,7 +74,9 @@ def test_an_admin_key_is_told_by_its_secret_and_in_the_list(headrace, database):
     assert secret.strip() not in listed
 
 
-def test_without_tables_it_says_what_to_do(headrace):
+def test_without_tables_it_says_what_to_do(headrace, database):
+    with database.engine.connect():
+        pass  # SQLite makes the file
     told = "error: the database has not the schema of this version: run `headrace migrate`\n"
 
     assert headrace("keys", "list") == (2, "", told)

@@ -35,6 +35,9 @@ UNPRICED = Posting(calls=3, prompt_tokens=7, completion_tokens=2, total_tokens=9
 DOUBTFUL = Posting(calls=1, cost_nanos=10**8, doubtful_calls=1, doubtful_tokens=99, doubtful_nanos=5 * 10**8)
 
 
+OPEN = ["+", "unknown"]
+
+
 class Frozen:
     """A clock that stands still."""
 
@@ -92,7 +95,7 @@ def test_models_are_listed_with_what_is_known_of_their_cost_and_days_have_bars(h
     assert "old" not in found
     assert found["small"] == ["3", "1,000", "100", "500", "50", "$1.33", "$0.5000"]
     assert found["new"] == ["3", "7", "0", "2", "0", "unknown", "3"]
-    assert found["all"] == ["6", "1,007", "100", "502", "50", "$1.33", "+", "unknown", "$0.5000", "3"]
+    assert found["all"] == ["6", "1,007", "100", "502", "50", "$1.33", *OPEN, "$0.5000", *OPEN, "3"]
     assert found["2026-11-22"] == ["█" * 40, "$1.23"]
     assert found["2026-11-21"] == ["no", "calls"]
     assert found["2026-11-20"] == ["█" * 3, "$0.1000", "+", "unknown"]
@@ -164,6 +167,20 @@ def test_spreadsheets_get_exact_amounts_and_unknown_is_no_number(headrace):
     assert rows["new"]["cost_usd"] == "unknown"
 
 
+def test_what_calls_in_doubt_without_a_price_can_cost_is_unknown_everywhere(headrace, used, store):
+    red, _ = used
+    lost = Posting(calls=1, doubtful_calls=1, doubtful_tokens=9, unpriced_calls=1)
+    with store.db.begin() as session:
+        usage_hours.add(session, {_key(1, red, "lost", ""): lost})
+
+    assert lines(headrace("usage")[1])["lost"] == ["1", "0", "0", "0", "0", "unknown", "unknown", "1"]
+    made = json.loads(headrace("usage", "--json", "--model", "lost")[1])
+    assert (made["total"]["cost"]["usd"], made["total"]["cost"]["doubtful_usd"]) == (None, None)
+    told = headrace("usage", "--csv", "--model", "lost")[1]
+    (row,) = csv.DictReader(io.StringIO(told, newline=""))
+    assert (row["cost_usd"], row["doubtful_usd"]) == ("unknown", "unknown")
+
+
 def test_where_there_were_no_calls_that_is_said(headrace):
     assert headrace("usage", "--since", "2026-11-01") == (0, "No calls from 2026-11-01 to 2026-11-22.\n", "")
     assert len(headrace("usage", "--csv")[1].splitlines()) == 1
@@ -176,7 +193,9 @@ def test_where_there_were_no_calls_that_is_said(headrace):
         ["--by", "colour"],
         ["--by", "tag:"],
         ["--tag", "project"],
+        ["--tag", "a=1", "--tag", "a=2"],
         ["--since", "soon"],
+        ["--since", "9999-12-31", "--until", "9999-12-31T23:30"],
         ["--since", "2026-11-22", "--until", "2026-11-01"],
         ["--csv", "--json"],
     ],
@@ -212,3 +231,15 @@ def test_the_sums_are_compared_with_the_ledger_and_made_again(headrace, store):
     status, told, _ = headrace("usage", "--rebuild")
     assert (status, told) == (0, "the sums are made again from the ledger; 1 were different\n")
     assert headrace("usage", "--verify")[0] == 0
+
+
+@pytest.mark.usefixtures("headrace")
+def test_a_folder_without_a_database_is_named_and_not_made(monkeypatch, capfd, tmp_path):
+    monkeypatch.delenv("HEADRACE_DATABASE_URL")
+    folder = tmp_path / "typo"
+
+    status, told, why = in_process(monkeypatch, capfd, "usage", "--data-dir", folder)
+
+    assert (status, told) == (2, "")
+    assert f"there is no {folder}/headrace.db yet" in why
+    assert not folder.exists()

@@ -40,6 +40,13 @@ def test_too_few_requests_tell_nothing_and_all_of_them_what_it_cost(capsys, done
     assert "about" not in said
 
 
-@pytest.mark.parametrize("shown", [None, cost("0", unpriced=100)])
+def test_a_cost_beside_unpriced_calls_is_not_all_of_it(capsys):
+    said = said_of(capsys, cost("0.12", unpriced=3))
+
+    assert "  $0.1200 + unknown of about $0.4800 + unknown  0 failed\n" in said
+    assert "  $1.50 + unknown  0 failed\n" in said_of(capsys, cost("1.5", unpriced=3), completed=400)
+
+
+@pytest.mark.parametrize("shown", [None, cost(None, unpriced=100)])
 def test_what_has_no_price_and_an_older_headrace_say_nothing_of_cost(capsys, shown):
     assert "$" not in said_of(capsys, shown)

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from headrace.cli.reconcile_table import as_object
 from headrace.periods import DAY
 from headrace.provider_bill import Charge, model_of
 from headrace.reconciling import Ours, Verdict, reconcile
@@ -96,7 +97,7 @@ def test_one_model_that_was_charged_too_much_is_not_made_up_for_by_another():
     assert found.verdict is Verdict.DIFFERS
 
 
-def test_what_is_no_call_of_ours_is_listed_and_counted():
+def test_what_is_no_call_of_ours_is_listed_and_counted_and_makes_no_difference_to_the_verdict():
     found = reconcile([ours(10**9)], [charge("1"), charge("0.25", "web search tool calls"), charge("0", "")])
 
     assert [(line.name, line.is_model) for line in found.lines] == [
@@ -104,8 +105,9 @@ def test_what_is_no_call_of_ours_is_listed_and_counted():
         ("no line item", False),
         ("web search tool calls", False),
     ]
-    assert found.total.difference == Decimal("0.25")
-    assert found.verdict is Verdict.DIFFERS
+    assert found.total.difference == found.of_others == Decimal("0.25")
+    assert found.verdict is Verdict.AGREES
+    assert [line["verdict"] for line in as_object(found)["lines"]] == ["agrees", None, None]
     assert reconcile([ours(1)], [charge("1e-9"), charge("0", "storage")]).verdict is Verdict.AGREES
 
 

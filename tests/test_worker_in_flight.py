@@ -17,7 +17,7 @@ def test_the_place_of_a_call_that_ended_is_free_before_its_answer_is_stored(plan
     assert route
     limiter = Limiter(connect(plant.settings.redis_url))
     doomed = plant.submit(*many(3))
-    eventually(lambda: witness.count("received"), 20)
+    eventually(lambda: witness.count("received") == 3, 20)
 
     with plant.store.db.begin() as session:
         session.connection()  # now nobody else can write

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from headrace.cli.options import settings_of
 from headrace.db import Database
+from headrace.doctor.database import absent
 from headrace.errors import ConfigurationError
 from headrace.migrations import is_current
 
@@ -22,7 +23,9 @@ def opened(data_dir: Path | None) -> Iterator[Database]:
 
 @contextmanager
 def current(data_dir: Path | None) -> Iterator[Database]:
-    """The configured database, with the schema of this version."""
+    """The configured database, with the schema of this version, or else ConfigurationError."""
+    if missing := absent(settings_of(data_dir).database):
+        raise ConfigurationError(f"{missing.what}: {missing.advice}")
     with opened(data_dir) as database:
         if not is_current(database.engine):
             raise ConfigurationError(

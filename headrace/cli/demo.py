@@ -20,6 +20,7 @@ from headrace.cli.report import counted, report
 from headrace.cli.results_file import ResultsFile
 from headrace.cli.terminal import console, shown
 from headrace.client import BatchView
+from headrace.clock import now
 from headrace.embedded import Stack
 from headrace.limits import BURST_SECONDS
 from headrace.money import exact
@@ -68,6 +69,7 @@ def demo(
     One of them must fail. It needs no key and no network. Exit status: 0 if all came out as expected.
     """
     _forget_environment()
+    began = int(now().timestamp())
     folder.mkdir(parents=True, exist_ok=True)
     given, configuration = folder / "demo-input.jsonl", folder / "headrace.toml"
     write_conversations(given, jobs)
@@ -84,7 +86,7 @@ def demo(
             stats = simulator.stats()
         console.print(_simulators_view(stats, log, rpm))
     report(batch, outcomes)
-    agrees = _is_billed_so(batch, stats["billed_nanos"])
+    agrees = batch.created_at < began or is_billed_so(batch, stats["billed_nanos"])
     raise typer.Exit(_verdict(given, results.path, jobs) or int(not agrees))
 
 
@@ -107,8 +109,8 @@ def _simulators_view(stats: Mapping[str, Any], log: Path, rpm: int) -> Table:
     return view
 
 
-def _is_billed_so(batch: BatchView, billed_nanos: int) -> bool:
-    """Whether our ledger is the provider's bill, to the last nano of a dollar."""
+def is_billed_so(batch: BatchView, billed_nanos: int) -> bool:
+    """Whether our ledger of a batch is the provider's bill, to the last nano of a dollar."""
     booked = batch.cost_nanos or 0
     agrees = booked <= billed_nanos <= booked + batch.doubtful_nanos
     word = "agrees" if agrees else "does not agree"

@@ -80,15 +80,20 @@ def _history(settings: Settings, at: datetime) -> Mapping[str, Experience]:
 
 
 def _requests(made: Input, rules: Rules) -> Iterator[Asked | FaultAt]:
-    """Those of the converted file, by their lines in the user's input."""
-    seen: set[str | None] = set()
+    """Those of the converted file, by their lines in the user's input.
+
+    A custom_id belongs to the first line that has it, good or bad.
+    """
+    seen: set[str] = set()
     with made.path.open("rb") as lines:
         for number, raw in zip(made.line_numbers, lines, strict=True):
             checked = check_line(raw, made.endpoint, rules.knows_model)
+            is_first = checked.custom_id not in seen
+            if checked.custom_id is not None:
+                seen.add(checked.custom_id)
             if isinstance(checked, Refused):
                 yield FaultAt(number, made.refused.get(number, checked.fault))
-            elif checked.custom_id in seen:
+            elif not is_first:
                 yield FaultAt(number, made.refused.get(number, duplicate(checked.custom_id or "")))
             else:
-                seen.add(checked.custom_id)
                 yield Asked(number, checked.endpoint, checked.model, checked.body)

@@ -128,11 +128,12 @@ def _cost(batch: BatchView) -> str:
     """What it cost so far, and will probably have cost; nothing while nothing with a known price."""
     if not batch.cost_nanos:
         return ""
-    sofar = usd(batch.cost_nanos)
+    unknown = " + unknown" if batch.unpriced_calls else ""
+    sofar = usd(batch.cost_nanos) + unknown
     expected = projected_cost(batch.total, batch.done, batch.cost_nanos, batch.doubtful_nanos)
     if expected is None or batch.done >= batch.total:
         return f"{sofar}  "
-    return f"{sofar} of about {usd(expected.expected)}  "
+    return f"{sofar} of about {usd(expected.expected)}{unknown}  "
 
 
 def clock(seconds: float) -> str:

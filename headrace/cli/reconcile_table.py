@@ -73,7 +73,8 @@ def _summary(found: Reconciliation) -> str:
     total = found.total
     doubt = f", and at most {_usd(total.doubtful)} that is in doubt" if total.doubtful else ""
     unpriced = f", and {total.unpriced_calls:,} calls of no known price" if total.unpriced_calls else ""
-    sides = f"ours {_usd(total.ours)}{doubt}{unpriced}; theirs {_usd(total.theirs)}"
+    others = f", {_usd(found.of_others)} of it for {OTHER}" if found.of_others else ""
+    sides = f"ours {_usd(total.ours)}{doubt}{unpriced}; theirs {_usd(total.theirs)}{others}"
     return f"{sides}; difference {_usd(total.difference)}: {found.verdict}"
 
 
@@ -88,7 +89,7 @@ def _object(line: Line) -> dict[str, Any]:
         "unpriced_calls": line.unpriced_calls,
         "billed_usd": _text(line.theirs),
         "difference_usd": _text(line.difference),
-        "verdict": line.verdict.name.lower(),
+        "verdict": line.verdict.name.lower() if line.is_model else None,
     }
 
 

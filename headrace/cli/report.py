@@ -25,8 +25,8 @@ TOKENS = {
 def report(batch: BatchView, outcomes: Outcomes) -> None:
     """Print the tables."""
     tables = [_counts(batch, outcomes.skipped), _tokens(batch)]
-    if batch.cost_nanos is not None:
-        tables.append(_cost(batch, batch.cost_nanos))
+    if batch.cost_nanos is not None or batch.unpriced_calls:
+        tables.append(_cost(batch))
     console.print(Columns(tables))
     if outcomes.reasons:
         console.print(_reasons(outcomes))
@@ -62,12 +62,11 @@ def _tokens(batch: BatchView) -> Table:
     return counted("tokens", {name: batch.usage[kind] for kind, name in TOKENS.items()})
 
 
-def _cost(batch: BatchView, known: int) -> Table:
+def _cost(batch: BatchView) -> Table:
     """What is not known is said, and never counted as nothing."""
     table = Table("cost", "", box=SIMPLE)
     table.columns[1].justify = "right"
-    is_unknown = batch.unpriced_calls and not known
-    table.add_row("known", "unknown" if is_unknown else usd(known))
+    table.add_row("known", "unknown" if batch.cost_nanos is None else usd(batch.cost_nanos))
     if batch.doubtful_nanos:
         table.add_row("in doubt, at most", usd(batch.doubtful_nanos))
     if batch.unpriced_calls:

@@ -37,6 +37,10 @@ def _groups(given: list[str] | None) -> list[str]:
 def _tags(given: list[str] | None) -> list[str]:
     if wrong := [each for each in given or () if not each.partition("=")[0] or "=" not in each]:
         raise typer.BadParameter(f"{wrong[0]!r} is not NAME=VALUE")
+    values: dict[str, str] = {}
+    for name, _, value in (each.partition("=") for each in given or ()):
+        if values.setdefault(name, value) != value:
+            raise typer.BadParameter(f"no call has two values of the tag {name!r}")
     return given or []
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from headrace.cli.usage_report import UsageReport, is_unknown, written
+from headrace.cli.usage_report import UsageReport, is_doubt_unknown, is_unknown, written
 from headrace.money import exact, usd
 from headrace.spreadsheet import Cell
 from headrace.store.postings import Posting
@@ -30,13 +30,13 @@ COLUMNS = (
 
 
 def as_rows(made: UsageReport) -> list[list[Cell]]:
-    """A header, then a row for each group. `cost_usd` is "unknown" where nothing of it is known."""
+    """A header, then a row for each group. USD are "unknown" where nothing of them is known."""
     header: list[Cell] = [*(heading.replace(" ", "_") for heading in made.headings), *COLUMNS]
     return [header, *([*made.cells(row), *_numbers(row.sums)] for row in made.rows)]
 
 
 def as_object(made: UsageReport) -> dict[str, Any]:
-    """One document. `usd` is what is known of the cost, null where nothing is."""
+    """One document. USD are what is known of them, null where nothing is."""
     return {
         "object": "headrace.usage",
         "start_time": made.start,
@@ -58,7 +58,7 @@ def _numbers(sums: Posting) -> list[Cell]:
         UNKNOWN if is_unknown(sums) else usd(sums.cost_nanos),
         sums.doubtful_calls,
         sums.doubtful_tokens,
-        usd(sums.doubtful_nanos),
+        UNKNOWN if is_doubt_unknown(sums) else usd(sums.doubtful_nanos),
         sums.unpriced_calls,
     ]
 
@@ -69,7 +69,7 @@ def _object(sums: Posting) -> dict[str, Any]:
         "usage": {name: getattr(sums, name) for name in TOKENS},
         "cost": {
             "usd": None if is_unknown(sums) else exact(sums.cost_nanos),
-            "doubtful_usd": exact(sums.doubtful_nanos),
+            "doubtful_usd": None if is_doubt_unknown(sums) else exact(sums.doubtful_nanos),
             "doubtful_calls": sums.doubtful_calls,
             "doubtful_tokens": sums.doubtful_tokens,
             "unpriced_calls": sums.unpriced_calls,

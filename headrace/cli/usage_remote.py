@@ -55,7 +55,7 @@ def _posting(usage: Mapping[str, Any], cost: Mapping[str, Any]) -> Posting:
         cache_write_tokens=usage["input_cache_write_tokens"],
         prompt_audio_tokens=usage["input_audio_tokens"],
         completion_audio_tokens=usage["output_audio_tokens"],
-        cost_nanos=nanos(Decimal(cost["usd"])),
+        cost_nanos=nanos(Decimal(cost["usd"] or 0)),  # null beside unpriced calls
         doubtful_calls=usage["ambiguous"]["calls"],
         doubtful_tokens=usage["ambiguous"]["tokens_at_most"],
         doubtful_nanos=nanos(Decimal(cost["doubtful_usd"])),

@@ -77,6 +77,16 @@ def is_unknown(sums: Posting) -> bool:
     return bool(sums.unpriced_calls) and not sums.cost_nanos
 
 
+def may_cost_more(sums: Posting) -> bool:
+    """Whether calls in doubt may be among those without a price: nothing then bounds what they cost."""
+    return bool(sums.doubtful_calls and sums.unpriced_calls)
+
+
+def is_doubt_unknown(sums: Posting) -> bool:
+    """Whether nothing is known of what calls in doubt can cost."""
+    return may_cost_more(sums) and not sums.doubtful_nanos
+
+
 def _with_key_ids(wanted: Wanted, names: Mapping[str, str]) -> Wanted:
     ids: list[str] = []
     for given in wanted.api_key_ids:

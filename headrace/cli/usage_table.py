@@ -6,7 +6,7 @@ from rich.text import Text
 
 from headrace.cli.moments import day
 from headrace.cli.terminal import console, shown
-from headrace.cli.usage_report import UsageReport, is_unknown
+from headrace.cli.usage_report import UsageReport, is_doubt_unknown, is_unknown, may_cost_more
 from headrace.money import shown as usd
 from headrace.periods import DAY
 from headrace.store.postings import NOTHING, Posting
@@ -72,9 +72,11 @@ def _numbers(sums: Posting) -> list[str]:
 
 def _at_most(sums: Posting) -> str:
     """Of calls whose cost is in doubt."""
-    if not sums.doubtful_calls:
+    if is_doubt_unknown(sums):
+        return UNKNOWN
+    if not sums.doubtful_calls and not sums.doubtful_nanos:
         return ""
-    return usd(sums.doubtful_nanos) if sums.doubtful_nanos or not sums.unpriced_calls else UNKNOWN
+    return usd(sums.doubtful_nanos) + (f" + {UNKNOWN}" if may_cost_more(sums) else "")
 
 
 def _bars(made: UsageReport) -> Table:

@@ -13,7 +13,10 @@ from headrace.usage import NO_USAGE, usage_of
 
 @dataclass(frozen=True, slots=True)
 class BatchView:
-    """A batch as the API shows it (contract 2.3). `usage` has the fields of `headrace.usage.Usage`."""
+    """A batch as the API shows it (contract 2.3). `usage` has the fields of `headrace.usage.Usage`.
+
+    `cost_nanos` is None where nothing is known of the cost.
+    """
 
     id: str
     status: str
@@ -50,7 +53,7 @@ class BatchView:
             metadata=shown["metadata"] or {},
             held=shown.get("held", 0),
             on_ambiguous=shown.get("on_ambiguous", "retry"),
-            cost_nanos=nanos(Decimal(cost["usd"])) if cost else None,
+            cost_nanos=_nanos_or_none(cost.get("usd")),
             doubtful_nanos=nanos(Decimal(cost["doubtful_usd"])) if cost else 0,
             unpriced_calls=cost.get("unpriced_calls", 0),
             budget_nanos=_nanos_or_none((shown.get("budget") or {}).get("limit_usd")),
