@@ -11,7 +11,7 @@ pytest_plugins = ["tests.databases", "tests.hints", "tests.planted"]
 
 @on_sqlite
 def test_the_place_of_a_call_that_ended_is_free_before_its_answer_is_stored(plant):
-    witness = plant.provider(latency_ms=1000)  # time enough to lock the database before an answer comes
+    witness = plant.provider(latency_ms=1000, latency_spread=0)  # time to lock; one group of answers
     worker = plant.worker(max_in_flight=3)
     route = load_config(plant.settings_with(max_in_flight=3)).route("m")
     assert route
