@@ -32,7 +32,12 @@ def usd(amount: int) -> Decimal:
 
 def exact(amount: int) -> str:
     """USD as the API writes them: every digit there is, and no exponent."""
-    return f"{usd(amount).normalize():f}"
+    return plain(usd(amount))
+
+
+def plain(amount: Decimal) -> str:
+    """A decimal with every digit that says something, and no exponent."""
+    return f"{amount.normalize():f}"
 
 
 def exact_or_none(amount: int | None) -> str | None:

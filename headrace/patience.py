@@ -10,10 +10,10 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
 from headrace.db import Database
+from headrace.postgres import is_busy
 
 TRIES = 8
 LONGEST_PAUSE_SECONDS = 0.5
-BUSY = ("55P03", "40P01")  # lock_not_available, deadlock_detected
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ def patiently(database: Database, work: Callable[[Session], T], *, at_length: bo
             with begin(database) as session:
                 return work(session)
         except OperationalError as error:
-            if getattr(error.orig, "sqlstate", None) not in BUSY:
+            if not is_busy(error):
                 raise
         time.sleep(random.uniform(0.1, 1) * LONGEST_PAUSE_SECONDS)
     with begin(database) as session:

@@ -17,6 +17,7 @@ UNIT_SECONDS = 45.0
 IDLE_ANSWER_SECONDS = 10.0
 FRESH_SECONDS = 1.0  # used so lately, a connection is not asked whether it lives: it costs as much as a write
 READ_ONLY = "25006"
+BUSY = ("55P03", "40P01")  # lock_not_available, deadlock_detected
 OPTIONS: dict[str, Any] = {
     "connect_timeout": 10,
     "keepalives_idle": 15,
@@ -109,6 +110,11 @@ def _idle(connection: PatientConnection | None, record: Any) -> None:
     if connection is not None:
         connection.answer_by = None
         record.info["idle_since"] = time.monotonic()
+
+
+def is_busy(error: OperationalError) -> bool:
+    """Whether others had what it wanted, for too long or in another order: it may be tried again."""
+    return getattr(error.orig, "sqlstate", None) in BUSY
 
 
 def _lost(context: ExceptionContext) -> OperationalError | None:

@@ -5,6 +5,8 @@ import io
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from headrace.money import plain
+
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 QUOTE = "'"
 
@@ -26,7 +28,7 @@ def _safe(cell: Cell) -> str:
     if cell is None:
         return ""
     if isinstance(cell, Decimal):
-        return f"{cell.normalize():f}"
+        return plain(cell)
     if isinstance(cell, int):
         return str(cell)
     return QUOTE + cell if cell.startswith(FORMULA_STARTS) else cell

@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 from operator import add, attrgetter
 from typing import Any
 
+from headrace.exact_json import loads_rounded
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -62,6 +64,11 @@ def service_tier_of(answer: Mapping[str, Any]) -> str:
     if not isinstance(stated, str) or not stated:
         return ""
     return stated if stated in SERVICE_TIERS else "other"
+
+
+def service_tier_asked(body: str) -> str:
+    """How a request's body (JSON) wants to be served; empty if it does not say."""
+    return service_tier_of(loads_rounded(body)) if '"service_tier"' in body else ""
 
 
 def _detail(stated: Mapping[str, Any], groups: tuple[str, str], name: str) -> int:

@@ -1,7 +1,7 @@
 """The verbs of the store in any order, by two workers, a sweeper and an owner, against a plain model."""
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
@@ -22,13 +22,13 @@ from headrace.states import FINAL, BatchStatus, JobState
 from headrace.store import tables, usage_hours, workers
 from headrace.store.jobs import Departure, depart
 from headrace.store.landings import Verb
+from tests.frozen_clock import Frozen
 from tests.invariants import check_rows
 from tests.scene import AT_MOST, Scene, failed, retried, snoozed, succeeded
 from tests.store_model import Model, ModelJob
 
 pytest_plugins = ["tests.databases"]
 
-START = datetime(2030, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MAX_ATTEMPTS = 2
 LANDINGS: dict[Verb, Any] = {
@@ -41,19 +41,6 @@ HANDS = st.integers(0, 1)
 CHOICES = st.lists(st.integers(0, 50), min_size=1, max_size=4, unique=True)
 PRIORITIES = st.lists(st.sampled_from([-100, 0, 0, 7, 100]), min_size=7, max_size=7)
 WAITS = st.sampled_from([0, 0, 20])
-
-
-class Frozen:
-    """A clock that moves when it is told to."""
-
-    def __init__(self):
-        self.time = START
-
-    def now(self):
-        return self.time
-
-    def look(self, _ask):
-        """Nobody is asked."""
 
 
 class StoreMachine(RuleBasedStateMachine):

@@ -1,7 +1,7 @@
 """The sums by hour that landings keep are those that the ledger has."""
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -20,13 +20,13 @@ from headrace.store.postings import Key, Posting
 from headrace.store.tables import attempts
 from headrace.store.tables import usage_hours as sums_by_hour
 from headrace.usage import NO_USAGE, Usage
+from tests.frozen_clock import Frozen
 from tests.priced import usages
 from tests.scene import AT_MOST, WORKER, Scene, failed, retried, succeeded
 from tests.simulated import eventually
 
 pytest_plugins = ["tests.databases"]
 
-START = datetime(2030, 1, 1, tzinfo=UTC)
 KNOWN = Price("p", "m", rates=Rates(input=Decimal("0.15"), output=Decimal("0.6")))
 SILENT = Usage(prompt_tokens=100, cached_tokens=40, completion_tokens=7, total_tokens=107)
 UNKNOWN = Price("p", "unknown")
@@ -67,19 +67,6 @@ EACH_KIND = [
     Call(KNOWN, rescued=True, outcome=None, usage=NO_USAGE, service_tier="", minutes=50),
     Call(KNOWN, rescued=True, outcome=Outcome.SUCCEEDED, usage=SILENT, service_tier="flex", minutes=200),
 ]
-
-
-class Frozen:
-    """A clock that moves when it is told to."""
-
-    def __init__(self):
-        self.time = START
-
-    def now(self):
-        return self.time
-
-    def look(self, _ask):
-        """Nobody is asked."""
 
 
 def test_the_sums_that_landings_keep_are_those_of_the_ledger(store, monkeypatch):

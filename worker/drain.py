@@ -14,14 +14,13 @@ from headrace.clock import now
 from headrace.config import Route
 from headrace.db import Database
 from headrace.errors import Unavailable
-from headrace.exact_json import loads_rounded
 from headrace.failpoints import failpoint
 from headrace.ids import new_id
 from headrace.limits import HORIZON_SECONDS, Ask, Limiter
 from headrace.pricing import Price
 from headrace.store.jobs import Claim, Departure, claim, next_due, release
 from headrace.tokens import Bound, bound_of_text
-from headrace.usage import NO_USAGE, Usage, service_tier_of
+from headrace.usage import NO_USAGE, Usage, service_tier_asked
 from worker.adoption import adopted, is_unlimited
 from worker.call import Answer
 from worker.departures import Departures
@@ -229,5 +228,4 @@ class Drain:
 
 def _cost_at_most(price: Price, tokens: tuple[int, int], body: str) -> int | None:
     """Nanos for a call with this body, in the tier of service that it asks for."""
-    tier = service_tier_of(loads_rounded(body)) if '"service_tier"' in body else ""
-    return price.at_most(*tokens, tier, sound=any(word in body for word in SOUND))
+    return price.at_most(*tokens, service_tier_asked(body), sound=any(word in body for word in SOUND))

@@ -13,13 +13,12 @@ from gevent.pool import Group
 from headrace.clock import now
 from headrace.config import Route
 from headrace.errors import Unavailable
-from headrace.exact_json import loads_rounded
 from headrace.failpoints import failpoint
 from headrace.limits import Limiter, Settled
 from headrace.states import Outcome
 from headrace.store.jobs import Departure
 from headrace.store.landings import Landing, Verb
-from headrace.usage import NO_USAGE, Usage, service_tier_of
+from headrace.usage import NO_USAGE, Usage, service_tier_asked
 from worker.answers import request_id_of
 from worker.call import Answer, Caller, Lost, NotSent, Result
 from worker.closures import Closures
@@ -167,9 +166,9 @@ def _landing(leaving: Departure, verdict: Verdict, result: Result) -> Landing:
 
 def _service_tier(body: str, verdict: Verdict) -> str:
     """As the answer says; one that tells what it used and not how it was served, as the request asked."""
-    if verdict.service_tier or verdict.usage in (None, NO_USAGE) or '"service_tier"' not in body:
+    if verdict.service_tier or verdict.usage in (None, NO_USAGE):
         return verdict.service_tier
-    return service_tier_of(loads_rounded(body))
+    return service_tier_asked(body)
 
 
 def _settled(leaving: Departure, verdict: Verdict) -> Settled:

@@ -3,19 +3,16 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from headrace.cli.options import DataDir, settings_of
+from headrace.cli.options import DataDir, settings_here
 from headrace.cli.terminal import console, shown
 from headrace.doctor import Finding, Level, diagnose
-from headrace.embedded.environment import settled
 from headrace.embedded.folder import DataFolder
-from headrace.errors import ConfigurationError
 from headrace.settings import Settings
 
 STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "bold red"}
@@ -29,7 +26,7 @@ def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     Run it with the settings of the processes, and where they run; it finds the stack of `headrace up` in the
     data folder. No call is paid for. The exit status is 1 if something is wrong; warnings leave it at 0.
     """
-    findings = diagnose(_in_force(settings_of(data_dir)))
+    findings = diagnose(_beside_a_stack(settings_here(data_dir)))
     bad = any(finding.level is Level.WRONG for finding in findings)
     if as_json:
         listed = [finding._asdict() for finding in findings]
@@ -39,12 +36,8 @@ def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     raise typer.Exit(int(bad))
 
 
-def _in_force(settings: Settings) -> Settings:
+def _beside_a_stack(settings: Settings) -> Settings:
     """The settings of the stack that runs in the data folder, if one does."""
-    with suppress(
-        ConfigurationError
-    ):  # no checkout here, so no other `headrace.toml`; or one of the findings
-        settings = settled(settings)
     broker = DataFolder(settings.data_dir).broker
     if broker is None or "redis_url" in settings.model_fields_set:
         return settings

@@ -1,7 +1,7 @@
 """`headrace estimate`: what INPUT would use, cost and take; nothing is sent."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,12 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from headrace.cli.conversion import Input, Rules
 from headrace.cli.estimate_table import show
 from headrace.cli.inputs import read_input
-from headrace.cli.options import DataDir, InputArgument, InvalidLines, Model, settings_of
+from headrace.cli.options import DataDir, InputArgument, InvalidLines, Model, settings_here
 from headrace.config import load_config
 from headrace.db import Database
 from headrace.doctor.database import absent
-from headrace.embedded.environment import settled
-from headrace.errors import ConfigurationError
 from headrace.estimate_object import estimate_object
 from headrace.estimating import Asked, Estimator, FaultAt
 from headrace.lengths import Experience
@@ -43,7 +41,7 @@ def estimate(
     Completions are expected to be like those of earlier calls in the data folder's database. Exit status: 2
     if lines cannot be run, unless these are to be skipped.
     """
-    settings = _in_force(settings_of(data_dir))
+    settings = settings_here(data_dir)
     config = load_config(settings, with_keys=False)
     at = datetime.now(UTC)
     with TemporaryDirectory(prefix="headrace-") as scratch:
@@ -55,13 +53,6 @@ def estimate(
     else:
         show(found)
     raise typer.Exit(2 if found.refused and invalid_lines == "fail" else 0)
-
-
-def _in_force(settings: Settings) -> Settings:
-    """Those of `headrace up` here."""
-    with suppress(ConfigurationError):  # no checkout here, so no other `headrace.toml`
-        return settled(settings)
-    return settings
 
 
 def _history(settings: Settings, at: datetime) -> Mapping[str, Experience]:

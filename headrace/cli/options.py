@@ -1,11 +1,13 @@
 """Options that several commands share, and the settings that they make."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from pydantic import ValidationError
 
+from headrace.embedded.environment import settled
 from headrace.errors import ConfigurationError
 from headrace.money import usd_of
 from headrace.settings import Settings
@@ -110,6 +112,14 @@ def settings_of(data_dir: Path | None) -> Settings:
     except ValidationError as error:
         faults = (f"{_variable(fault['loc'])}: {fault['msg']}" for fault in error.errors())
         raise ConfigurationError("; ".join(faults)) from error
+
+
+def settings_here(data_dir: Path | None) -> Settings:
+    """Those that `headrace up` would have here."""
+    settings = settings_of(data_dir)
+    with suppress(ConfigurationError):  # no checkout here, so no other `headrace.toml`
+        return settled(settings)
+    return settings
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -12,14 +11,13 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from headrace.cli.options import settings_of
+from headrace.cli.options import settings_here
 from headrace.cli.terminal import console, shown
 from headrace.config import Config, Route, load_config
-from headrace.embedded.environment import settled
 from headrace.errors import ConfigurationError
+from headrace.money import plain
 from headrace.pricing import Price
 from headrace.pricing.book import PriceBook
-from headrace.settings import Settings
 
 ADVICE = "unknown prices count in no cost and no budget: give them as [prices.NAME] in headrace.toml"
 FACTOR_DIGITS = 4
@@ -40,7 +38,7 @@ def prices(models: Models = None, at: At = None, as_json: Json = False) -> None:
 
     Nothing is asked over the network: prices are those of headrace.toml, else of the installed genai-prices.
     """
-    config = load_config(_in_force(settings_of(None)), with_keys=False)
+    config = load_config(settings_here(None), with_keys=False)
     moment = (at or datetime.now(UTC)).replace(tzinfo=UTC)
     book = PriceBook(config)
     found = [(lane, book.price(lane, route, moment)) for lane, route in _routes(config, models)]
@@ -52,13 +50,6 @@ def prices(models: Models = None, at: At = None, as_json: Json = False) -> None:
     unknown = [lane for lane, price in found if not price.is_known]
     if unknown:
         typer.echo(f"{len(unknown)} of {len(found)} unknown; {ADVICE}")
-
-
-def _in_force(settings: Settings) -> Settings:
-    """Those of `headrace up` here."""
-    with suppress(ConfigurationError):  # no checkout here, so no other `headrace.toml`
-        return settled(settings)
-    return settings
 
 
 def _routes(config: Config, models: Sequence[str] | None) -> list[tuple[str, Route]]:
@@ -111,7 +102,7 @@ def _amounts(price: Price) -> list[str]:
         _usd(rates.input if rates.cached_input is None else rates.cached_input),
         _usd(rates.output),
         _usd(price.per_request) if price.per_request else "",
-        f"{(price.discount * 100).normalize():f} %" if price.discount else "",
+        f"{plain(price.discount * 100)} %" if price.discount else "",
         ", ".join(_tiers(price)),
     ]
 
@@ -121,10 +112,9 @@ def _tiers(price: Price) -> list[str]:
         f"above {tier.above:,}: {_usd(tier.rates.input)} / {_usd(tier.rates.output)}" for tier in price.tiers
     ]
     return longer + [
-        f"{shown(name)} x {round(factor, FACTOR_DIGITS).normalize():f}"
-        for name, factor in price.service_tiers
+        f"{shown(name)} x {plain(round(factor, FACTOR_DIGITS))}" for name, factor in price.service_tiers
     ]
 
 
 def _usd(amount: Decimal | None) -> str:
-    return "unknown" if amount is None else f"${amount.normalize():f}"
+    return "unknown" if amount is None else f"${plain(amount)}"

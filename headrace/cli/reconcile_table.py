@@ -9,6 +9,7 @@ from rich.table import Table
 
 from headrace.cli.moments import day
 from headrace.cli.terminal import console, shown
+from headrace.money import plain
 from headrace.reconciling import Line, Reconciliation
 
 COLUMNS = (
@@ -98,4 +99,4 @@ def _usd(amount: Decimal) -> str:
 
 
 def _text(amount: Decimal) -> str:
-    return f"{amount.normalize():f}"
+    return plain(amount)

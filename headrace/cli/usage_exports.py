@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from headrace.cli.usage_report import UsageReport, is_doubt_unknown, is_unknown, written
+from headrace.cli.usage_report import UNKNOWN, UsageReport, is_doubt_unknown, is_unknown, written
 from headrace.money import exact, usd
 from headrace.spreadsheet import Cell
 from headrace.store.postings import Posting
 
-UNKNOWN = "unknown"
 TOKENS = (
     "prompt_tokens",
     "cached_tokens",

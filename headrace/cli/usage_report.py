@@ -12,6 +12,7 @@ from headrace.store.postings import NOTHING, Posting
 from headrace.store.reports import Row, Value, Wanted, report
 
 KEY = "api_key_id"
+UNKNOWN = "unknown"
 FORMS = {"hour": "%Y-%m-%d %H:%M", "day": "%Y-%m-%d", "month": "%Y-%m"}
 HEADINGS = {KEY: "key", "batch_id": "batch"}
 """Groups of reports that are called otherwise here."""

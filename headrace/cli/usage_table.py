@@ -6,7 +6,7 @@ from rich.text import Text
 
 from headrace.cli.moments import day
 from headrace.cli.terminal import console, shown
-from headrace.cli.usage_report import UsageReport, is_doubt_unknown, is_unknown, may_cost_more
+from headrace.cli.usage_report import UNKNOWN, UsageReport, is_doubt_unknown, is_unknown, may_cost_more
 from headrace.money import shown as usd
 from headrace.periods import DAY
 from headrace.store.postings import NOTHING, Posting
@@ -21,7 +21,6 @@ NUMBERS = (
     "not known: at most",
     "unpriced calls",
 )
-UNKNOWN = "unknown"
 BAR_CHARACTERS = 40
 ADVICE = "The cost of unpriced calls is in no sum: give prices as [prices.NAME] in headrace.toml."
 

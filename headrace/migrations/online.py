@@ -15,13 +15,13 @@ from alembic import op
 from sqlalchemy.exc import OperationalError
 
 from headrace.errors import Unavailable
+from headrace.postgres import is_busy
 
 LOCK_SECONDS = 2.0  # so long may others wait behind us
 INDEX_LOCK_SECONDS = 60.0  # nobody waits behind an index that is made concurrently
 PATIENCE_SECONDS = 120.0
 INDEX_PATIENCE_SECONDS = 600.0
 LONGEST_PAUSE_SECONDS = 3.0
-BUSY = ("55P03", "40P01")  # lock_not_available, deadlock_detected
 
 
 def add_column(table: str, column: "sa.Column[Any]") -> None:
@@ -79,7 +79,7 @@ def _was_made(change: Callable[[], object], *, is_last: bool) -> bool:
     try:
         change()
     except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) not in BUSY:
+        if not is_busy(error):
             raise
         if is_last:
             raise Unavailable(

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, bindparam, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from headrace.money import shown
@@ -18,6 +17,7 @@ from headrace.periods import begins
 from headrace.states import Period
 from headrace.store.alerts import KeyMoved, account_of, used_up
 from headrace.store.among import among
+from headrace.store.inserting import dialect_of, insert_into
 from headrace.store.postings import Key, Posting, total
 from headrace.store.tables import batches, budgets, spending
 
@@ -212,17 +212,20 @@ def _spending_of(session: Session, keys: Collection[str], seconds: int) -> dict[
 
 def _open(session: Session, names: Collection[KeyAccount]) -> None:
     """A new day or month begins with nothing spent."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     rows = [{**name._asdict(), "spent_nanos": 0, "reserved_nanos": 0} for name in names]
-    session.execute(insert(spending).on_conflict_do_nothing(), rows)
+    session.execute(insert_into(spending, dialect_of(session)).on_conflict_do_nothing(), rows)
 
 
 def row_of(name: AccountId) -> Any:
     """The statement that changes its row."""
     if isinstance(name, BatchAccount):
         return update(batches).where(batches.c.id == name.batch_id)
-    changed = update(spending).where(spending.c.api_key_id == name.api_key_id)
-    return changed.where(spending.c.period == name.period, spending.c.begins == name.begins)
+    return update(spending).where(*named(name))
+
+
+def named(account: KeyAccount) -> list[Any]:
+    """The conditions that its row fulfils."""
+    return [spending.c[column] == value for column, value in account._asdict().items()]
 
 
 def _is_of(name: AccountId, job: Any) -> bool:

@@ -5,11 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from headrace.clock import now
 from headrace.money import shown
+from headrace.store.inserting import dialect_of, insert_into
 from headrace.store.postings import Posting
 from headrace.store.tables import batches, budget_alerts, budgets
 
@@ -87,7 +87,6 @@ def _of_batches(session: Session, spent: Mapping[str, Posting], budgeted: Collec
 
 
 def _write(session: Session, one: Moved, percent: int) -> None:
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     row: dict[str, Any] = {
         "account": one.account,
         "limit_nanos": one.limit,
@@ -96,7 +95,8 @@ def _write(session: Session, one: Moved, percent: int) -> None:
         "spent_nanos": one.after,
         "reached_at": now(),
     }
-    written = insert(budget_alerts).values(row).on_conflict_do_nothing().returning(budget_alerts.c.percent)
+    written = insert_into(budget_alerts, dialect_of(session)).values(row).on_conflict_do_nothing()
+    written = written.returning(budget_alerts.c.percent)
     if session.execute(written).first() is not None:
         log.warning(
             "%s reached %d %% of its budget: %s of %s",

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from headrace.models import Batch
@@ -13,12 +12,10 @@ from headrace.periods import begins, ends
 from headrace.states import Outcome, Period
 from headrace.store.accounts import Account, KeyAccount, row_of
 from headrace.store.alerts import account_of
+from headrace.store.inserting import dialect_of, insert_into
 from headrace.store.tables import attempts, batches, budget_alerts, budgets, jobs, spending, usage_hours
 
 LOCK_SECONDS = 2.0
-
-
-_SPENT = func.sum(usage_hours.c.cost_nanos + usage_hours.c.doubtful_nanos)
 
 
 class Standing(NamedTuple):
@@ -84,16 +81,8 @@ def recount(session: Session) -> None:
     limited = batches.c.budget_nanos.is_not(None)
     session.execute(update(batches).where(limited).values(reserved_nanos=under_way))
     for row in session.execute(select(spending)).all():
-        over = ends(Period(row.period), row.begins)
-        here = [usage_hours.c.api_key_id == row.api_key_id, usage_hours.c.hour >= row.begins]
-        departed = [attempts.c.departed_at >= datetime.fromtimestamp(row.begins, UTC)]
-        if over is not None:
-            here.append(usage_hours.c.hour < over)
-            departed.append(attempts.c.departed_at < datetime.fromtimestamp(over, UTC))
-        spent = select(func.coalesce(_SPENT, 0)).where(*here).scalar_subquery()
-        reserved = _open_of(jobs.c.api_key_id == row.api_key_id, *departed)
         name = KeyAccount(row.api_key_id, Period(row.period), row.begins)
-        session.execute(row_of(name).values(spent_nanos=spent, reserved_nanos=reserved))
+        session.execute(row_of(name).values(_counted(name)))
 
 
 def standings(session: Session, api_key_ids: Sequence[str], at: datetime) -> dict[str, list[Standing]]:
@@ -131,19 +120,27 @@ def name_of(api_key_id: str, standing: Standing) -> str:
 
 def _begin(session: Session, api_key_id: str, period: Period, limit_nanos: int, at: datetime) -> None:
     _no_departures(session)
-    began = begins(period, int(at.timestamp()))
-    spent = select(func.coalesce(_SPENT, 0)).where(
-        usage_hours.c.api_key_id == api_key_id, usage_hours.c.hour >= began
-    )
-    under_way = _open_of(
-        jobs.c.api_key_id == api_key_id, attempts.c.departed_at >= datetime.fromtimestamp(began, UTC)
-    )
-    row = {"api_key_id": api_key_id, "period": period}
-    stands = {"spent_nanos": spent.scalar_subquery(), "reserved_nanos": under_way}
-    session.execute(budgets.insert(), row | {"limit_nanos": limit_nanos})
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    begun = insert(spending).values(**row, begins=began, **stands)
+    account = KeyAccount(api_key_id, period, begins(period, int(at.timestamp())))
+    stands = _counted(account)
+    limit = {"api_key_id": api_key_id, "period": period, "limit_nanos": limit_nanos}
+    session.execute(budgets.insert(), limit)
+    begun = insert_into(spending, dialect_of(session)).values(**account._asdict(), **stands)
     session.execute(begun.on_conflict_do_update(index_elements=spending.primary_key.columns, set_=stands))
+
+
+def _counted(account: KeyAccount) -> dict[str, Any]:
+    """What is spent and reserved in its period: by the sums by hour, and by the calls under way."""
+    over = ends(account.period, account.begins)
+    here = [usage_hours.c.api_key_id == account.api_key_id, usage_hours.c.hour >= account.begins]
+    departed = [attempts.c.departed_at >= datetime.fromtimestamp(account.begins, UTC)]
+    if over is not None:
+        here.append(usage_hours.c.hour < over)
+        departed.append(attempts.c.departed_at < datetime.fromtimestamp(over, UTC))
+    spent = func.coalesce(func.sum(usage_hours.c.cost_nanos + usage_hours.c.doubtful_nanos), 0)
+    return {
+        "spent_nanos": select(spent).where(*here).scalar_subquery(),
+        "reserved_nanos": _open_of(jobs.c.api_key_id == account.api_key_id, *departed),
+    }
 
 
 def _open_of(*chosen: Any) -> Any:

@@ -14,7 +14,7 @@ from sqlmodel import Session
 from headrace.clock import now
 from headrace.periods import begins
 from headrace.states import BatchStatus, JobState, Period
-from headrace.store.accounts import AccountId, BatchAccount, KeyAccount, row_of
+from headrace.store.accounts import AccountId, BatchAccount, KeyAccount, named, row_of
 from headrace.store.admission import BUDGET_USED_UP
 from headrace.store.conditions import HELD, QUEUED, WAITING
 from headrace.store.tables import batches, budgets, jobs, spending
@@ -88,7 +88,7 @@ def reopen(session: Session, account: AccountId) -> bool:
     session.execute(row_of(account).values(wanted_nanos=None))
     if isinstance(account, KeyAccount):
         kept = exists().where(BUDGET_OF_KEY)
-        session.execute(delete(spending).where(*_named(account), ~kept))
+        session.execute(delete(spending).where(*named(account), ~kept))
     return True
 
 
@@ -120,11 +120,7 @@ def _is_closed(session: Session, account: AccountId) -> bool:
 def _row(account: AccountId) -> Any:
     if isinstance(account, BatchAccount):
         return select(batches.c.id).where(batches.c.id == account.batch_id)
-    return select(spending.c.api_key_id).where(*_named(account))
-
-
-def _named(account: KeyAccount) -> tuple[Any, ...]:
-    return tuple(spending.c[name] == value for name, value in account._asdict().items())
+    return select(spending.c.api_key_id).where(*named(account))
 
 
 def _some(session: Session, account: AccountId, state: Any, limit: int) -> Sequence[Any]:

@@ -3,11 +3,11 @@
 from collections.abc import Collection
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from headrace.clock import now
 from headrace.pricing import Price
+from headrace.store.inserting import dialect_of, insert_into
 from headrace.store.tables import prices
 
 _seen: dict[str, Price] = {}
@@ -15,8 +15,6 @@ _seen: dict[str, Price] = {}
 
 def remember(session: Session, price: Price) -> None:
     """Write a price down before an attempt names it."""
-    postgres = session.get_bind().dialect.name == "postgresql"
-    insert = postgresql.insert(prices) if postgres else sqlite.insert(prices)
     row = {
         "id": price.id,
         "provider": price.provider,
@@ -25,7 +23,7 @@ def remember(session: Session, price: Price) -> None:
         "terms": price.terms,
         "first_seen_at": now(),
     }
-    session.execute(insert.on_conflict_do_nothing(), row)
+    session.execute(insert_into(prices, dialect_of(session)).on_conflict_do_nothing(), row)
 
 
 def known(session: Session, price_ids: Collection[str]) -> dict[str, Price]:

@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
+from headrace.store.inserting import dialect_of, insert_into
 from headrace.store.tables import tag_sets
 
 
@@ -15,10 +15,8 @@ def remember(session: Session, sets: Mapping[str, str]) -> None:
     """Write down sets (JSON by id) that jobs of this transaction have."""
     if not sets:
         return
-    postgres = session.get_bind().dialect.name == "postgresql"
-    insert = postgresql.insert(tag_sets) if postgres else sqlite.insert(tag_sets)
     rows: list[dict[str, Any]] = [{"id": name, "tags": tags} for name, tags in sorted(sets.items())]
-    session.execute(insert.on_conflict_do_nothing(), rows)
+    session.execute(insert_into(tag_sets, dialect_of(session)).on_conflict_do_nothing(), rows)
 
 
 def known(session: Session, ids: Collection[str]) -> dict[str, dict[str, str]]:

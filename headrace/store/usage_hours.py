@@ -7,7 +7,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
-    Insert,
     Select,
     and_,
     case,
@@ -22,12 +21,13 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from headrace.states import Outcome
+from headrace.store.attempt_costs import COSTS, UNUSED
 from headrace.store.batches import MONEY
-from headrace.store.postings import HOUR, MAY_BE_PAID, SENT, SUMS, TOKENS, Key, Posting
+from headrace.store.inserting import dialect_of, insert_into
+from headrace.store.postings import HOUR, SENT, SUMS, TOKENS, Key, Posting
 from headrace.store.tables import attempts, batches, jobs, spending, usage_hours
 
 MICROSECONDS = 10**6
@@ -54,7 +54,7 @@ def add(session: Session, sums: Mapping[Key, Posting]) -> bool:
         for key, one in sums.items()
         if any(one[: len(SUMS)])
     ]
-    connection, dialect = session.connection(), session.get_bind().dialect.name
+    connection, dialect = session.connection(), dialect_of(session)
     if not rows:
         return bool(connection.execute(select(_HAS_SPENDING)).scalar_one())
     *others, last = rows
@@ -71,7 +71,7 @@ def rebuild(session: Session) -> None:
     A million attempts take 5 to 20 s. On PostgreSQL a unit of work has 45 s; a session of the engine itself
     has no end.
     """
-    dialect = session.get_bind().dialect.name
+    dialect = dialect_of(session)
     if dialect == "postgresql":  # SQLite has one writer, and landings touch these tables in this order
         session.execute(_ALONE)
     session.execute(delete(usage_hours))
@@ -86,7 +86,7 @@ def rebuild(session: Session) -> None:
 
 def differences(session: Session) -> dict[Key, Posting]:
     """What is kept beyond what the ledger says, where that is not the same. One statement."""
-    ledger = _ledger(session.get_bind().dialect.name).subquery()
+    ledger = _ledger(dialect_of(session)).subquery()
     keys = [usage_hours.c[name] for name in Key._fields]
     both = union_all(
         select(*keys, *(usage_hours.c[name] for name in SUMS)),
@@ -103,8 +103,8 @@ def differences(session: Session) -> dict[Key, Posting]:
 _HAS_SPENDING = select(spending.c.api_key_id).exists()
 
 
-def _adding(dialect: str) -> Insert:
-    made = postgresql.insert(usage_hours) if dialect == "postgresql" else sqlite.insert(usage_hours)
+def _adding(dialect: str) -> Any:
+    made = insert_into(usage_hours, dialect)
     changes = {name: usage_hours.c[name] + made.excluded[name] for name in SUMS}
     return made.on_conflict_do_update(index_elements=list(Key._fields), set_=changes)
 
@@ -117,8 +117,7 @@ def _ledger(dialect: str) -> Select[Any]:
     """The sums by `Key` over all attempts that add something: `postings.posting`, in SQL."""
     key = _key(dialect)
     sums = [func.sum(added).label(name) for name, added in _added().items()]
-    used = or_(*(attempts.c[name] != 0 for name in TOKENS))
-    counts = and_(attempts.c.outcome != Outcome.OPEN, or_(attempts.c.outcome.in_(sorted(SENT)), used))
+    counts = and_(attempts.c.outcome != Outcome.OPEN, or_(attempts.c.outcome.in_(sorted(SENT)), ~UNUSED))
     made = select(*(column.label(name) for name, column in key.items()), *sums)
     return (
         made.join_from(attempts, jobs, jobs.c.id == attempts.c.job_id).where(counts).group_by(*key.values())
@@ -140,18 +139,10 @@ def _key(dialect: str) -> dict[str, ColumnElement[Any]]:
 
 def _added() -> dict[str, ColumnElement[Any]]:
     """What one attempt adds to each sum."""
-    unused = and_(*(attempts.c[name] == 0 for name in TOKENS))
-    doubtful = and_(attempts.c.outcome.in_(sorted(MAY_BE_PAID)), unused)
-    at_most, cost = attempts.c.cost_at_most_nanos, attempts.c.cost_nanos
-    unknown = or_(doubtful, and_(~unused, cost.is_(None)))
     columns: dict[str, ColumnElement[Any]] = {
         "calls": case((attempts.c.outcome.in_(sorted(SENT)), 1), else_=0),
         **{name: attempts.c[name] for name in TOKENS},
-        "cost_nanos": case((unused, 0), else_=func.coalesce(cost, 0)),
-        "doubtful_calls": case((doubtful, 1), else_=0),
-        "doubtful_tokens": case((doubtful, attempts.c.tokens_at_most), else_=0),
-        "doubtful_nanos": case((unknown, func.coalesce(at_most, 0)), else_=0),
-        "unpriced_calls": case((and_(unknown, at_most.is_(None)), 1), else_=0),
+        **COSTS,
     }
     return {name: columns[name] for name in SUMS}
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import and_, delete, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from headrace import __version__
 from headrace.clock import now
 from headrace.store.conditions import QUEUED
+from headrace.store.inserting import dialect_of, insert_into
 from headrace.store.tables import jobs, lanes, workers
 
 
@@ -70,11 +70,9 @@ def open_lanes(session: Session, names: Sequence[str]) -> None:
     """Make sure that the sweep knows these lanes."""
     if not names:
         return
-    postgres = session.get_bind().dialect.name == "postgresql"
-    statement = postgresql.insert(lanes) if postgres else sqlite.insert(lanes)
     # in one order everywhere, so that two writers of the same names cannot lock each other out
     session.execute(
-        statement.on_conflict_do_nothing(),
+        insert_into(lanes, dialect_of(session)).on_conflict_do_nothing(),
         [{"name": name} for name in sorted(set(names))],
     )
 
