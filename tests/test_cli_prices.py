@@ -102,7 +102,7 @@ def test_a_model_that_is_not_configured_is_named(headrace):
 
 
 def test_without_a_configuration_models_must_be_named(headrace, monkeypatch):
-    monkeypatch.setattr("headrace.cli.prices.settled", lambda settings: settings)  # no file of the checkout
+    monkeypatch.setattr("headrace.cli.options.settled", lambda settings: settings)  # no file of the checkout
 
     status, _, told = headrace()
     assert (status, told.startswith("error: no model is configured: name some")) == (2, True)
